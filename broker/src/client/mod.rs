@@ -1,0 +1,1 @@
+//! A small client of the protocol, for the command line and for other brokers.

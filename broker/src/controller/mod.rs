@@ -1,0 +1,1 @@
+//! Changes to the cluster's metadata, decided purely and committed to the metadata log.

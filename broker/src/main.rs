@@ -1,0 +1,3 @@
+//! The `milena` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The cluster's state as an immutable image, built from a log of versioned records.

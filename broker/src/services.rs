@@ -1,0 +1,1 @@
+//! What handlers may call, in one struct.

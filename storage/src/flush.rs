@@ -1,0 +1,1 @@
+//! Group commit: many waiters share one fdatasync.

@@ -1,0 +1,1 @@
+//! Sparse maps from offset and from time to a position in a segment.

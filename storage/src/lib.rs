@@ -1,0 +1,13 @@
+//! One directory, many partition logs. Synchronous; the broker decides which thread runs it.
+
+pub mod checkpoint;
+pub mod flush;
+pub mod fs;
+pub mod index;
+pub mod log;
+pub mod manager;
+pub mod meta;
+pub mod producers;
+pub mod retention;
+mod segment;
+pub mod verify;

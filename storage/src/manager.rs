@@ -1,0 +1,1 @@
+//! All logs of one directory.

@@ -1,0 +1,1 @@
+//! `meta.properties` and `partition.metadata`: whose directory this is.

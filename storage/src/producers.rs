@@ -1,0 +1,1 @@
+//! What each idempotent producer wrote last, for detecting duplicates and gaps.

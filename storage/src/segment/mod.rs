@@ -1,0 +1,1 @@
+//! One segment: a file of batches and its indexes.
