@@ -1,0 +1,52 @@
+# Everything a person does with this project. `make` alone lists it.
+
+CARGO ?= cargo
+DATA ?= milena-data
+LISTEN ?= 127.0.0.1:9092
+# Passed on to the programs behind `make clients` and `make bench`, e.g. ARGS="--only kcat".
+ARGS ?=
+
+.PHONY: help run test ci fmt fmt-check lint doc clients bench rust lint-parts
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: rust ## Build the release binary and start a broker on $(LISTEN), data in ./$(DATA)
+	$(CARGO) build --release --locked --bin milena
+	exec target/release/milena serve --set listeners=PLAINTEXT://$(LISTEN) --set log.dirs=$(DATA)
+
+test: rust ## Run all tests that need nothing but Rust
+	$(CARGO) test --workspace --locked
+
+ci: fmt-check lint doc test clients ## What a change must pass, from fast to slow
+
+fmt: lint-parts ## Format the code
+	$(CARGO) fmt --all
+
+fmt-check: lint-parts
+	$(CARGO) fmt --all --check
+
+lint: lint-parts ## Clippy over everything, warnings as errors
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+doc: rust ## Build the documentation, warnings as errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+clients: rust ## Run the scenarios of the real clients and print their matrix
+	$(CARGO) build --release --locked --bin milena
+	tests/clients/run --broker target/release/milena $(ARGS)
+
+bench: rust ## Measure against Apache Kafka in one run
+	$(CARGO) build --release --locked --bin milena
+	tests/bench/run --broker target/release/milena $(ARGS)
+
+rust:
+	@command -v $(CARGO) >/dev/null || { \
+	  echo "milena: cargo is not on the PATH; install Rust (rustup) and try again" >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+	  echo "milena: no C compiler (cc) on the PATH; Rust links with it and zstd is built with it" >&2; exit 1; }
+
+lint-parts: rust
+	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || \
+	  rustup component add rustfmt clippy || { \
+	  echo "milena: rustfmt and clippy are needed: rustup component add rustfmt clippy" >&2; exit 1; }
