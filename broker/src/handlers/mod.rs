@@ -1,1 +1,10 @@
 //! One function of a request for each API.
+//!
+//! A handler is `async fn(&Arc<Services>, &Context, XRequest) -> XResponse`. It is polled once, in
+//! the order of arrival on its connection, before the next request there is even decoded: what it
+//! does before its first `.await` happens in order. Handlers never call each other.
+
+mod context;
+pub mod error;
+
+pub use context::{Context, Endpoint, ListenerInfo, Peer, Software};

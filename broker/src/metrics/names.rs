@@ -1,0 +1,37 @@
+//! Every metric that the broker has. No other file spells one.
+
+/// A metric's name, as a monitoring system sees it, and what it means.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    pub name: &'static str,
+    /// The name of its one label; empty if it has none.
+    pub label: &'static str,
+    pub help: &'static str,
+}
+
+const fn plain(name: &'static str, help: &'static str) -> Name {
+    Name { name, label: "", help }
+}
+
+const fn labelled(name: &'static str, label: &'static str, help: &'static str) -> Name {
+    Name { name, label, help }
+}
+
+pub static CONNECTIONS: Name = plain("milena_connections", "Open client connections.");
+pub static CONNECTIONS_ACCEPTED: Name =
+    plain("milena_connections_accepted_total", "Connections taken from a listener.");
+pub static CONNECTIONS_REFUSED: Name = labelled(
+    "milena_connections_refused_total",
+    "limit",
+    "Connections closed at once because a limit was reached.",
+);
+pub static CONNECTIONS_CLOSED: Name = labelled(
+    "milena_connections_closed_total",
+    "reason",
+    "Connections that the broker closed, by reason.",
+);
+pub static REQUESTS: Name = labelled("milena_requests_total", "api", "Requests taken, by API.");
+pub static REQUEST_BYTES_HELD: Name = plain(
+    "milena_request_bytes_held",
+    "Bytes of requests in memory: arriving, being handled or not yet answered.",
+);
