@@ -1,1 +1,3 @@
 //! The partitions that this broker holds.
+
+pub mod fetch_session;
