@@ -1,9 +1,13 @@
-//! The only door to the disk. The broker runs on [`RealDisk`]; tests run on a disk that forgets
-//! what was not synced, tears the last write, fills up and fails on demand.
+//! The only door to the disk. The broker runs on [`RealDisk`]; tests run on a `SimDisk` that
+//! forgets what was not synced, tears the last write, fills up and fails on demand.
+
+mod real;
 
 use std::{fmt, io, io::IoSlice, path::Path, sync::Arc};
 
 use milena_protocol::wire::Source;
+
+pub use real::RealDisk;
 
 /// Directories and files by path. Nothing that was created, renamed or removed is certain to
 /// survive a crash before [`Disk::sync_dir`] on its parent returns.
@@ -43,7 +47,8 @@ pub trait File: Source {
     /// may be assumed of any byte written since the last success; do not retry.
     fn sync_data(&self) -> io::Result<()>;
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Reserves blocks up to `len` without changing the length (fallocate, keep size).
+    /// Reserves blocks up to `len` without changing the length (fallocate, keep size); does
+    /// nothing where the file system cannot.
     fn allocate(&self, len: u64) -> io::Result<()>;
     /// The first `len` bytes, mapped for reading. Only for files that no longer change.
     fn map(&self, len: usize) -> io::Result<Mapping>;
