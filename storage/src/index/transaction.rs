@@ -1,0 +1,177 @@
+//! `<base>.txnindex`: the transactions that were aborted in a segment.
+
+use std::{
+    io,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::{Buf, BufMut};
+use milena_protocol::{Offset, ProducerId};
+
+use super::{AppendError, Extent, OpenError, table, table::Table};
+use crate::fs::Disk;
+
+/// Aborted transactions whose marker lies in the segment, in the order of their markers. There is
+/// no file until the first of them. Big-endian.
+///
+/// | bytes  | field       | meaning                                            |
+/// |--------|-------------|----------------------------------------------------|
+/// | 0..2   | version     | 0                                                  |
+/// | 2..10  | producer    | its id                                             |
+/// | 10..18 | first       | offset of the transaction's first record           |
+/// | 18..26 | last        | offset of its abort marker                         |
+/// | 26..34 | last stable | below it, all were decided when the marker came    |
+#[derive(Debug)]
+pub struct TransactionIndex {
+    base: Offset,
+    table: Table<AbortedTransaction>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbortedTransaction {
+    pub producer: ProducerId,
+    /// May lie in an earlier segment.
+    pub first: Offset,
+    /// Offset of the marker.
+    pub last: Offset,
+    pub last_stable: Offset,
+}
+
+/// What a reader with `isolation.level=read_committed` has to leave out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aborts {
+    pub transactions: Vec<AbortedTransaction>,
+    /// No later segment can add to them.
+    pub complete: bool,
+}
+
+impl TransactionIndex {
+    /// An index without entries. A file that is there already is removed.
+    pub fn create(disk: &Arc<dyn Disk>, path: &Path, base: Offset) -> io::Result<Self> {
+        match disk.remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(Self::absent(disk, path, base)),
+        }
+    }
+
+    /// Opens what is there and looks at every entry; without a file there are none.
+    pub fn open(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        base: Offset,
+        extent: Extent,
+    ) -> Result<Self, OpenError> {
+        let in_range = |entry: &AbortedTransaction| {
+            base <= entry.last && entry.last < extent.end && entry.first <= entry.last
+        };
+        match Table::open_growing(Arc::clone(disk), path.to_owned(), BYTES_MAX, in_range) {
+            Ok(table) => Ok(Self { base, table }),
+            Err(OpenError::Missing) => Ok(Self::absent(disk, path, base)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn absent(disk: &Arc<dyn Disk>, path: &Path, base: Offset) -> Self {
+        Self { base, table: Table::absent(Arc::clone(disk), path.to_owned(), BYTES_MAX) }
+    }
+
+    /// Adds a transaction, whose marker must be above the last one's.
+    pub fn append(&self, aborted: AbortedTransaction) -> Result<(), AppendError> {
+        if aborted.last < self.base {
+            return Err(AppendError::BelowBase { offset: aborted.last, base: self.base });
+        }
+        if let Some(last) = self.table.last().filter(|last| last.last >= aborted.last) {
+            return Err(AppendError::NotIncreasing { offset: aborted.last, last: last.last });
+        }
+        if self.table.count() >= self.table.entries_max() {
+            return Err(AppendError::Full);
+        }
+        Ok(self.table.push(aborted)?)
+    }
+
+    /// The aborted transactions that have records in `from..upper`.
+    pub fn aborted_in(&self, from: Offset, upper: Offset) -> io::Result<Aborts> {
+        self.table.with(|slots| {
+            let mut found = Aborts::default();
+            let first = slots.partition_point(|entry| entry.last < from);
+            for entry in (first..slots.len()).filter_map(|at| slots.get(at)) {
+                if entry.first < upper {
+                    found.transactions.push(entry);
+                }
+                if entry.last_stable >= upper {
+                    found.complete = true;
+                    break;
+                }
+            }
+            found
+        })
+    }
+
+    /// Forgets the transactions whose marker is at or above `offset`.
+    pub fn truncate_to(&self, offset: Offset) -> io::Result<()> {
+        let keep = self.table.with(|slots| slots.partition_point(|entry| entry.last < offset))?;
+        self.table.truncate(keep)
+    }
+
+    /// Writes all entries and lets go of the memory; the segment is no longer appended to.
+    pub fn seal(&self) -> io::Result<()> {
+        self.table.seal()
+    }
+
+    /// Writes all entries and syncs the file, if there is one.
+    pub fn sync(&self) -> io::Result<()> {
+        self.table.sync()
+    }
+
+    /// Tells the index that its file was renamed.
+    pub fn moved_to(&self, path: PathBuf) {
+        self.table.moved_to(path);
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.table.path()
+    }
+
+    pub fn count(&self) -> usize {
+        self.table.count()
+    }
+
+    /// No room for another entry: time to roll the segment.
+    pub fn is_full(&self) -> bool {
+        self.table.count() >= self.table.entries_max()
+    }
+}
+
+impl table::Entry for AbortedTransaction {
+    const BYTES: usize = 34;
+
+    fn read(mut raw: &[u8]) -> Option<Self> {
+        if raw.try_get_i16().ok()? != VERSION {
+            return None;
+        }
+        Some(Self {
+            producer: ProducerId(raw.try_get_i64().ok()?),
+            first: Offset(raw.try_get_i64().ok()?),
+            last: Offset(raw.try_get_i64().ok()?),
+            last_stable: Offset(raw.try_get_i64().ok()?),
+        })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.put_i16(VERSION);
+        out.put_i64(self.producer.0);
+        out.put_i64(self.first.0);
+        out.put_i64(self.last.0);
+        out.put_i64(self.last_stable.0);
+    }
+
+    fn follows(&self, previous: &Self) -> bool {
+        self.last > previous.last
+    }
+}
+
+const VERSION: i16 = 0;
+/// About a million aborted transactions in one segment.
+const BYTES_MAX: u32 = 34 << 20;
