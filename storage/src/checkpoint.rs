@@ -1,1 +1,172 @@
 //! Small text files that are replaced whole: temporary file, fsync, rename, fsync of the directory.
+//! A crash leaves the old contents or the new ones, never a mixture.
+//!
+//! Kafka's checkpoints are lines of UTF-8: a version (0), the number of entries, the entries.
+//! Kafka reads every line to the end and ignores none, so there is no place for a checksum that
+//! would let it still read our files; a damaged one is recognised by its form, and the values are
+//! hints that whoever uses them holds against the log.
+//!
+//! | file                               | entry                              |
+//! |------------------------------------|------------------------------------|
+//! | `recovery-point-offset-checkpoint` | `topic partition offset`           |
+//! | `log-start-offset-checkpoint`      | `topic partition offset`           |
+//! | `replication-offset-checkpoint`    | `topic partition offset`           |
+//! | `leader-epoch-checkpoint`          | `epoch startOffset`                |
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    io,
+    io::{ErrorKind, IoSlice},
+    path::{Path, PathBuf},
+};
+
+use milena_protocol::Offset;
+
+use crate::fs::{Disk, Mode};
+
+/// What reading a small file found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found<T> {
+    Whole(T),
+    Absent,
+    /// There, but not what was once written.
+    Damaged {
+        reason: String,
+    },
+}
+
+impl<T> Found<T> {
+    /// The value, if it was found whole: for those who recompute it anyway.
+    pub fn whole(self) -> Option<T> {
+        match self {
+            Self::Whole(value) => Some(value),
+            Self::Absent | Self::Damaged { .. } => None,
+        }
+    }
+
+    /// Interprets what was found; `read` says what is wrong where it cannot.
+    pub fn and_then<U>(self, read: impl FnOnce(T) -> Result<U, String>) -> Found<U> {
+        match self {
+            Self::Whole(value) => match read(value) {
+                Ok(value) => Found::Whole(value),
+                Err(reason) => Found::Damaged { reason },
+            },
+            Self::Absent => Found::Absent,
+            Self::Damaged { reason } => Found::Damaged { reason },
+        }
+    }
+}
+
+/// An offset for each (topic, partition).
+pub type Offsets = BTreeMap<(String, i32), Offset>;
+
+/// Reads one of the three offset checkpoints.
+pub fn read_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Found<Offsets>> {
+    Ok(read_lines(disk, path, parse_offset)?.and_then(|entries| {
+        let count = entries.len();
+        let offsets: Offsets = entries.into_iter().collect();
+        if offsets.len() == count { Ok(offsets) } else { Err("a partition is there twice".into()) }
+    }))
+}
+
+/// Replaces one of the three offset checkpoints.
+pub fn write_offsets(disk: &dyn Disk, path: &Path, offsets: &Offsets) -> io::Result<()> {
+    let lines = offsets
+        .iter()
+        .map(|((topic, partition), offset)| format!("{topic} {partition} {}", offset.0));
+    write_lines(disk, path, lines)
+}
+
+/// Reads a checkpoint whose entries `parse` reads, each from its words.
+pub(crate) fn read_lines<T>(
+    disk: &dyn Disk,
+    path: &Path,
+    parse: impl Fn(&[&str]) -> Option<T>,
+) -> io::Result<Found<Vec<T>>> {
+    Ok(read_text(disk, path)?.and_then(|text| {
+        let mut lines = text.lines();
+        if lines.next() != Some("0") {
+            return Err("the version is not 0".to_owned());
+        }
+        let count = lines.next().and_then(|count| count.parse::<usize>().ok());
+        let count = count.ok_or("the number of entries cannot be read")?;
+        let mut entries = Vec::new();
+        for line in lines {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            entries.push(parse(&words).ok_or_else(|| format!("line {line:?} cannot be read"))?);
+        }
+        if entries.len() != count {
+            return Err(format!("{count} entries expected, {} found", entries.len()));
+        }
+        Ok(entries)
+    }))
+}
+
+/// Replaces a checkpoint by one of these entries.
+pub(crate) fn write_lines(
+    disk: &dyn Disk,
+    path: &Path,
+    lines: impl ExactSizeIterator<Item = String>,
+) -> io::Result<()> {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "0\n{}", lines.len());
+    for line in lines {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    replace(disk, path, text.as_bytes())
+}
+
+/// Makes `contents` all that is in the file, durably, or leaves the file as it was.
+pub fn replace(disk: &dyn Disk, path: &Path, contents: &[u8]) -> io::Result<()> {
+    let temporary = temporary(path);
+    let written =
+        write_temporary(disk, &temporary, contents).and_then(|()| disk.rename(&temporary, path));
+    if let Err(error) = written {
+        // Frees the space on a full disk; the next attempt does without.
+        let _ = disk.remove_file(&temporary);
+        return Err(error);
+    }
+    path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir))
+}
+
+/// The text of a small file.
+pub(crate) fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<Found<String>> {
+    let file = match disk.open(path, Mode::Read) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Absent),
+        opened => opened?,
+    };
+    let bytes = file.len()?;
+    let Some(len) = usize::try_from(bytes).ok().filter(|&len| len <= FILE_BYTES_MAX) else {
+        return Ok(Found::Damaged { reason: format!("{bytes} bytes are too many") });
+    };
+    let mut contents = vec![0; len];
+    file.read_exact_at(&mut contents, 0)?;
+    Ok(Found::Whole(contents)
+        .and_then(|contents| String::from_utf8(contents).map_err(|_| "not UTF-8".to_owned())))
+}
+
+fn write_temporary(disk: &dyn Disk, path: &Path, contents: &[u8]) -> io::Result<()> {
+    let file = disk.open(path, Mode::CreateOrOpen)?;
+    file.set_len(0)?;
+    file.write_all_at(&mut [IoSlice::new(contents)], 0)?;
+    file.sync_data()
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    name.into()
+}
+
+fn parse_offset(words: &[&str]) -> Option<((String, i32), Offset)> {
+    let [topic, partition, offset] = words else { return None };
+    let partition = partition.parse().ok().filter(|&partition: &i32| partition >= 0)?;
+    let offset = offset.parse().ok().filter(|&offset: &i64| offset >= 0)?;
+    Some((((*topic).to_owned(), partition), Offset(offset)))
+}
+
+/// A million partitions with long names.
+const FILE_BYTES_MAX: usize = 256 << 20;
