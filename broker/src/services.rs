@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::{
     clock::{Clock, Rng},
     metrics::Registry,
+    purgatory::Timers,
     tasks::Spawn,
 };
 
@@ -15,4 +16,5 @@ pub struct Services {
     pub rng: Arc<dyn Rng>,
     pub spawn: Arc<dyn Spawn>,
     pub metrics: Arc<Registry>,
+    pub timers: Arc<Timers>,
 }
