@@ -193,7 +193,8 @@ fn every_flipped_bit_is_found_unless_it_lies_outside_the_checksum() {
             damaged[bit / 8] ^= 1 << (bit % 8);
             let outside = matches!(bit / 8, 0..8 | 12..16);
             match Batch::split(&mut damaged.into()) {
-                Err(_) => assert!(!outside || bit == 0, "bit {bit}"),
+                // A base offset may be anything but negative.
+                Err(_) => assert!(!outside || bit == 7, "bit {bit}"),
                 Ok(batch) => {
                     assert!(outside, "bit {bit}");
                     assert_eq!(read(&batch).map(|all| all.len()), Ok(records.len()));
