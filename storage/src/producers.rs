@@ -1,1 +1,0 @@
-//! What each idempotent producer wrote last, for detecting duplicates and gaps.

@@ -1,0 +1,354 @@
+//! What each idempotent or transactional producer wrote last, for telling duplicates and gaps from
+//! what is new (KIP-98), and which transactions are open, for the last stable offset.
+//!
+//! The state of a log is a function of its batches in order. It is kept on disk as snapshots, each
+//! named by the offset up to which it knows the log, and brought up to date by replaying the
+//! batches after it.
+
+mod producer;
+mod snapshot;
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    io,
+    path::Path,
+};
+
+use milena_protocol::{Offset, ProducerEpoch, ProducerId, Timestamp};
+use tracing::warn;
+
+use crate::{checkpoint::Found, fs::Disk};
+use producer::Producer;
+
+pub use producer::WrittenBatch;
+pub use snapshot::{SnapshotEntry, list as list_snapshots, read as read_snapshot};
+
+/// Who appends, which decides what is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A producer: epoch, sequence and transaction are checked.
+    Client,
+    /// A coordinator on behalf of a producer: there is no sequence to check.
+    Coordinator,
+    /// The leader's log, copied or replayed: everything was checked before.
+    Replica,
+}
+
+/// The facts of a batch that has a producer id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerBatch {
+    pub producer: ProducerId,
+    pub epoch: ProducerEpoch,
+    pub first_sequence: i32,
+    pub last_sequence: i32,
+    pub max_timestamp: Timestamp,
+    pub transactional: bool,
+}
+
+/// The facts of a control batch that ends a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndMarker {
+    pub producer: ProducerId,
+    pub epoch: ProducerEpoch,
+    pub coordinator_epoch: i32,
+    pub timestamp: Timestamp,
+    pub commit: bool,
+}
+
+/// Whether a batch may be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    Accept,
+    /// It was appended before, as this.
+    Duplicate(WrittenBatch),
+    /// The batch before it is missing. `last` is -1 if the producer has none in this epoch.
+    OutOfOrder {
+        last: i32,
+        first: i32,
+    },
+    /// A newer incarnation of the producer has written.
+    Fenced {
+        current: ProducerEpoch,
+    },
+    /// Not transactional, while the producer has a transaction open.
+    InTransaction,
+    /// It would open one transaction more than [`PRODUCERS_MAX`].
+    TooManyTransactions,
+}
+
+/// Whether an end marker may be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkerCheck {
+    Accept,
+    /// A newer incarnation of the producer has written.
+    Fenced {
+        current: ProducerEpoch,
+    },
+    /// A newer coordinator has ended a transaction of this producer.
+    CoordinatorFenced {
+        current: i32,
+    },
+}
+
+/// A transaction that a marker ended. An aborted one belongs in the transaction index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompletedTransaction {
+    pub producer: ProducerId,
+    pub first: Offset,
+    /// Offset of the marker.
+    pub last: Offset,
+    pub aborted: bool,
+    /// Below it, all other transactions are decided.
+    pub last_stable: Offset,
+}
+
+/// The producers of one partition, at most [`PRODUCERS_MAX`]: beyond that the longest idle ones
+/// are forgotten, as if they had expired.
+#[derive(Debug)]
+pub struct ProducerStates {
+    producers: BTreeMap<ProducerId, Producer>,
+    /// First offset of each open transaction, and whose it is.
+    open: BTreeMap<Offset, ProducerId>,
+    /// First and last offset of transactions that ended above the high watermark.
+    unreplicated: BTreeMap<Offset, Offset>,
+    /// The state knows the log up to here.
+    end: Offset,
+    snapshot_end: Offset,
+    expiration_ms: i64,
+}
+
+impl ProducerStates {
+    /// `expiration_ms` is `producer.id.expiration.ms`.
+    pub fn new(expiration_ms: i64) -> Self {
+        Self {
+            producers: BTreeMap::new(),
+            open: BTreeMap::new(),
+            unreplicated: BTreeMap::new(),
+            end: Offset::ZERO,
+            snapshot_end: Offset::ZERO,
+            expiration_ms,
+        }
+    }
+
+    /// Notes that `batch` is in the log at `first..=last`, at the time `now`.
+    pub fn record(&mut self, batch: &ProducerBatch, first: Offset, last: Offset, now: Timestamp) {
+        let producer = self.producer_mut(batch.producer);
+        producer.add(batch, first, last, now);
+        if batch.transactional && producer.open_since.is_none() {
+            producer.open_since = Some(first);
+            self.open.insert(first, batch.producer);
+        }
+        self.advance_end(last.next());
+    }
+
+    /// Notes that `marker` is in the log at `offset`, at the time `now`. `None` if the transaction
+    /// it ends has no records here.
+    pub fn record_marker(
+        &mut self,
+        marker: &EndMarker,
+        offset: Offset,
+        now: Timestamp,
+    ) -> Option<CompletedTransaction> {
+        let first = self.producer_mut(marker.producer).end_transaction(marker, now);
+        self.advance_end(offset.next());
+        let first = first?;
+        self.open.remove(&first);
+        self.unreplicated.insert(first, offset);
+        Some(CompletedTransaction {
+            producer: marker.producer,
+            first,
+            last: offset,
+            aborted: !marker.commit,
+            last_stable: self.open.keys().next().copied().unwrap_or(offset.next()),
+        })
+    }
+
+    /// Notes that the log, and what the state knows of it, reaches to `end`: for batches that have
+    /// no producer id.
+    pub fn advance_end(&mut self, end: Offset) {
+        self.end = self.end.max(end);
+    }
+
+    /// Transactions that ended below the high watermark no longer hold the last stable offset.
+    pub fn on_high_watermark(&mut self, high_watermark: Offset) {
+        self.unreplicated.retain(|_, last| *last >= high_watermark);
+    }
+
+    /// The log now begins at `start`. What producers wrote last stays known, even if it is gone.
+    pub fn on_log_start(&mut self, start: Offset) {
+        self.unreplicated.retain(|_, last| *last >= start);
+        self.advance_end(start);
+    }
+
+    /// Forgets producers that have been idle for too long and have no open transaction, and
+    /// returns how many they were.
+    pub fn expire(&mut self, now: Timestamp) -> usize {
+        let before = self.producers.len();
+        let oldest = now.0.saturating_sub(self.expiration_ms);
+        self.producers.retain(|_, producer| !producer.is_idle_since(Timestamp(oldest)));
+        before - self.producers.len()
+    }
+
+    pub fn set_expiration_ms(&mut self, expiration_ms: i64) {
+        self.expiration_ms = expiration_ms;
+    }
+
+    /// Forgets everything; the log is empty and begins at `start`.
+    pub fn reset(&mut self, start: Offset) {
+        self.producers.clear();
+        self.open.clear();
+        self.unreplicated.clear();
+        self.end = start;
+        self.snapshot_end = start;
+    }
+
+    /// Starts again from the newest snapshot in `dir` that fits a log of `start..end`, and returns
+    /// the offset from which the log must be replayed into this state. Snapshots outside the log
+    /// and damaged ones are removed.
+    ///
+    /// A snapshot does not say when its producers were last heard of, only which timestamp their
+    /// last batch has, which may lie far back. So each counts as heard of at `now`.
+    pub fn restore(
+        &mut self,
+        disk: &dyn Disk,
+        dir: &Path,
+        start: Offset,
+        end: Offset,
+        now: Timestamp,
+    ) -> io::Result<Offset> {
+        self.reset(start);
+        let (fitting, outside): (Vec<_>, Vec<_>) =
+            snapshot::list(disk, dir)?.into_iter().partition(|at| (start..=end).contains(at));
+        for at in outside {
+            snapshot::remove(disk, dir, at)?;
+        }
+        for at in fitting.into_iter().rev() {
+            match snapshot::read(disk, dir, at)? {
+                Found::Whole(entries) => {
+                    self.load(entries, now);
+                    self.end = at;
+                    self.snapshot_end = at;
+                    break;
+                }
+                Found::Damaged { reason } => {
+                    warn!(dir = %dir.display(), at = at.0, reason, "removed a damaged snapshot");
+                    snapshot::remove(disk, dir, at)?;
+                }
+                Found::Absent => {}
+            }
+        }
+        Ok(self.end)
+    }
+
+    /// Writes a snapshot into `dir` if the log has grown since the last one, and returns the
+    /// offset that names it. It is not synced: one that does not survive a crash whole is
+    /// recognised by its checksum, and an older one and a longer replay do instead.
+    pub fn take_snapshot(&mut self, disk: &dyn Disk, dir: &Path) -> io::Result<Option<Offset>> {
+        if self.end <= self.snapshot_end {
+            return Ok(None);
+        }
+        snapshot::write(disk, dir, self.end, self.entries())?;
+        self.snapshot_end = self.end;
+        Ok(Some(self.end))
+    }
+
+    /// Whether `batch` may be appended, judged by what was recorded before.
+    pub fn check(&self, batch: &ProducerBatch, origin: Origin) -> Check {
+        if origin == Origin::Replica {
+            return Check::Accept;
+        }
+        let Some(producer) = self.producers.get(&batch.producer) else {
+            let full = batch.transactional && self.open.len() >= PRODUCERS_MAX;
+            return if full { Check::TooManyTransactions } else { Check::Accept };
+        };
+        if origin == Origin::Client
+            && let Some(written) = producer.find(batch)
+        {
+            return Check::Duplicate(written);
+        }
+        producer.check(batch, origin)
+    }
+
+    /// Whether `marker` may be appended, judged by what was recorded before.
+    pub fn check_marker(&self, marker: &EndMarker, origin: Origin) -> MarkerCheck {
+        match self.producers.get(&marker.producer) {
+            Some(producer) if origin != Origin::Replica => producer.check_marker(marker),
+            _ => MarkerCheck::Accept,
+        }
+    }
+
+    /// The first offset that a transaction may still change the fate of: the first of an open
+    /// one, or of one whose end is above the high watermark. The last stable offset is the lesser
+    /// of this and the high watermark.
+    pub fn first_unstable_offset(&self) -> Option<Offset> {
+        let open = self.open.keys().next();
+        let unreplicated = self.unreplicated.keys().next();
+        open.into_iter().chain(unreplicated).min().copied()
+    }
+
+    /// Where the producer's open transaction begins, if it has one.
+    pub fn open_transaction(&self, producer: ProducerId) -> Option<Offset> {
+        self.producers.get(&producer)?.open_since
+    }
+
+    /// The offset up to which the state knows the log.
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+
+    pub fn len(&self) -> usize {
+        self.producers.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.producers.is_empty()
+    }
+
+    /// Each producer as a snapshot has it, by id: also what DescribeProducers tells.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = SnapshotEntry> {
+        self.producers.iter().map(|(&id, producer)| producer.to_entry(id))
+    }
+
+    fn load(&mut self, entries: Vec<SnapshotEntry>, now: Timestamp) {
+        for entry in entries {
+            if let Some(first) = entry.open_since {
+                self.open.insert(first, entry.producer);
+            }
+            *self.producer_mut(entry.producer) = Producer::from_entry(&entry, now);
+        }
+    }
+
+    fn producer_mut(&mut self, id: ProducerId) -> &mut Producer {
+        if self.producers.len() >= PRODUCERS_MAX && !self.producers.contains_key(&id) {
+            self.evict();
+        }
+        match self.producers.entry(id) {
+            btree_map::Entry::Occupied(known) => known.into_mut(),
+            btree_map::Entry::Vacant(unknown) => unknown.insert(Producer::unknown()),
+        }
+    }
+
+    /// Forgets the longest idle producers, many at once so that it is rare.
+    fn evict(&mut self) {
+        let mut idle: Vec<_> = self
+            .producers
+            .iter()
+            .filter(|(_, producer)| producer.open_since.is_none())
+            .map(|(&id, producer)| (producer.last_seen, id))
+            .collect();
+        if idle.len() > EVICTED_AT_ONCE {
+            idle.select_nth_unstable(EVICTED_AT_ONCE);
+            idle.truncate(EVICTED_AT_ONCE);
+        }
+        for (_, id) in idle {
+            self.producers.remove(&id);
+        }
+    }
+}
+
+/// Producers that one partition remembers.
+pub const PRODUCERS_MAX: usize = 65_536;
+const EVICTED_AT_ONCE: usize = PRODUCERS_MAX / 16;
+
+#[cfg(test)]
+mod tests;

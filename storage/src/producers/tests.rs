@@ -1,0 +1,197 @@
+use super::*;
+
+const P: ProducerId = ProducerId(7);
+
+/// Epoch, first and last sequence.
+type Sequences = (i16, i32, i32);
+
+fn batch(epoch: i16, first_sequence: i32, last_sequence: i32) -> ProducerBatch {
+    ProducerBatch {
+        producer: P,
+        epoch: ProducerEpoch(epoch),
+        first_sequence,
+        last_sequence,
+        max_timestamp: Timestamp(1000),
+        transactional: false,
+    }
+}
+
+/// States in which `P` wrote these, from offset 0 on.
+fn after(batches: &[Sequences]) -> ProducerStates {
+    let mut states = ProducerStates::new(1000);
+    for &(epoch, first, last) in batches {
+        let records = (i64::from(last) - i64::from(first)).rem_euclid(1 << 31);
+        let at = states.end();
+        states.record(&batch(epoch, first, last), at, at.plus(records), Timestamp(0));
+    }
+    states
+}
+
+#[test]
+fn a_batch_is_new_or_known_or_refused() {
+    let written = |last_sequence, last_offset, offset_delta| {
+        Check::Duplicate(WrittenBatch {
+            last_sequence,
+            last_offset: Offset(last_offset),
+            offset_delta,
+            timestamp: Timestamp(1000),
+        })
+    };
+    let fenced = |epoch| Check::Fenced { current: ProducerEpoch(epoch) };
+    let six = [(0, 0, 0), (0, 1, 1), (0, 2, 2), (0, 3, 3), (0, 4, 4), (0, 5, 5)];
+    let cases: &[(&[Sequences], Sequences, Check)] = &[
+        // Never seen: whatever it says.
+        (&[], (0, 0, 9), Check::Accept),
+        (&[], (3, 17, 18), Check::Accept),
+        // The next, the same, one too far, one that overlaps.
+        (&[(0, 0, 9)], (0, 10, 10), Check::Accept),
+        (&[(0, 0, 9)], (0, 0, 9), written(9, 9, 9)),
+        (&[(0, 0, 9)], (0, 11, 11), Check::OutOfOrder { last: 9, first: 11 }),
+        (&[(0, 0, 9)], (0, 0, 8), Check::OutOfOrder { last: 9, first: 0 }),
+        // The last five are known, the sixth is not.
+        (&six, (0, 1, 1), written(1, 1, 0)),
+        (&six, (0, 0, 0), Check::OutOfOrder { last: 5, first: 0 }),
+        // Sequences go round.
+        (&[(0, i32::MAX - 1, i32::MAX)], (0, 0, 0), Check::Accept),
+        (&[(0, i32::MAX - 1, 2)], (0, i32::MAX - 1, 2), written(2, 4, 4)),
+        (&[(0, i32::MAX - 1, 2)], (0, 3, 3), Check::Accept),
+        // A new epoch begins at 0, an old one is fenced, the same numbers in it are another batch.
+        (&[(1, 0, 9)], (2, 0, 9), Check::Accept),
+        (&[(1, 0, 9)], (2, 10, 10), Check::OutOfOrder { last: 9, first: 10 }),
+        (&[(1, 0, 9)], (0, 0, 9), fenced(1)),
+        (&[(1, 0, 9), (2, 0, 0)], (1, 0, 9), fenced(2)),
+    ];
+    for &(before, (epoch, first, last), expected) in cases {
+        let verdict = after(before).check(&batch(epoch, first, last), Origin::Client);
+        assert_eq!(verdict, expected, "{before:?} then {:?}", (epoch, first, last));
+    }
+}
+
+#[test]
+fn a_coordinator_needs_no_sequence_and_a_replica_no_check() {
+    let states = after(&[(1, 0, 9)]);
+    assert_eq!(states.check(&batch(1, -1, -1), Origin::Coordinator), Check::Accept);
+    assert_eq!(
+        states.check(&batch(0, -1, -1), Origin::Coordinator),
+        Check::Fenced { current: ProducerEpoch(1) }
+    );
+    assert_eq!(states.check(&batch(0, 50, 60), Origin::Replica), Check::Accept);
+}
+
+#[test]
+fn what_was_written_last_outlives_its_records() {
+    let mut states = after(&[(0, 0, 9)]);
+    states.on_log_start(Offset(500));
+    assert_eq!(states.end(), Offset(500));
+    assert_eq!(
+        states.check(&batch(0, 11, 11), Origin::Client),
+        Check::OutOfOrder { last: 9, first: 11 }
+    );
+}
+
+fn transactional(producer: i64) -> ProducerBatch {
+    ProducerBatch { producer: ProducerId(producer), transactional: true, ..batch(0, 0, 0) }
+}
+
+fn marker(producer: i64, commit: bool) -> EndMarker {
+    EndMarker {
+        producer: ProducerId(producer),
+        epoch: ProducerEpoch(0),
+        coordinator_epoch: 3,
+        timestamp: Timestamp(2000),
+        commit,
+    }
+}
+
+#[test]
+fn the_first_unstable_offset_waits_for_markers_and_for_the_high_watermark() {
+    let mut states = ProducerStates::new(1000);
+    let now = Timestamp(0);
+    states.record(&transactional(1), Offset(0), Offset(0), now);
+    states.record(&transactional(2), Offset(1), Offset(1), now);
+    assert_eq!(states.first_unstable_offset(), Some(Offset(0)));
+    assert_eq!(states.open_transaction(ProducerId(2)), Some(Offset(1)));
+
+    assert_eq!(
+        states.record_marker(&marker(1, false), Offset(2), now),
+        Some(CompletedTransaction {
+            producer: ProducerId(1),
+            first: Offset(0),
+            last: Offset(2),
+            aborted: true,
+            last_stable: Offset(1),
+        })
+    );
+    assert_eq!(states.first_unstable_offset(), Some(Offset(0)));
+    states.on_high_watermark(Offset(2));
+    assert_eq!(states.first_unstable_offset(), Some(Offset(0)));
+    states.on_high_watermark(Offset(3));
+    assert_eq!(states.first_unstable_offset(), Some(Offset(1)));
+
+    assert_eq!(
+        states.record_marker(&marker(2, true), Offset(3), now),
+        Some(CompletedTransaction {
+            producer: ProducerId(2),
+            first: Offset(1),
+            last: Offset(3),
+            aborted: false,
+            last_stable: Offset(4),
+        })
+    );
+    states.on_high_watermark(Offset(4));
+    assert_eq!(states.first_unstable_offset(), None);
+    assert_eq!(states.record_marker(&marker(2, true), Offset(4), now), None);
+}
+
+#[test]
+fn an_open_transaction_takes_transactional_batches_only() {
+    let mut states = ProducerStates::new(1000);
+    states.record(&transactional(7), Offset(0), Offset(0), Timestamp(0));
+    let plain = batch(0, 1, 1);
+    assert_eq!(states.check(&plain, Origin::Client), Check::InTransaction);
+    let more = ProducerBatch { transactional: true, ..plain };
+    assert_eq!(states.check(&more, Origin::Client), Check::Accept);
+    states.record_marker(&marker(7, true), Offset(1), Timestamp(0));
+    assert_eq!(states.check(&plain, Origin::Client), Check::Accept);
+}
+
+#[test]
+fn an_old_coordinator_or_producer_cannot_end_a_transaction() {
+    let mut states = ProducerStates::new(1000);
+    states.record(&transactional(7), Offset(0), Offset(0), Timestamp(0));
+    states.record_marker(&marker(7, true), Offset(1), Timestamp(0));
+    let check = |marker| states.check_marker(&marker, Origin::Coordinator);
+    assert_eq!(check(marker(7, true)), MarkerCheck::Accept);
+    assert_eq!(check(marker(8, true)), MarkerCheck::Accept);
+    assert_eq!(
+        check(EndMarker { coordinator_epoch: 2, ..marker(7, true) }),
+        MarkerCheck::CoordinatorFenced { current: 3 }
+    );
+    let fenced = MarkerCheck::Fenced { current: ProducerEpoch(0) };
+    assert_eq!(check(EndMarker { epoch: ProducerEpoch(-1), ..marker(7, true) }), fenced);
+}
+
+#[test]
+fn idle_producers_expire_by_our_clock_and_open_transactions_never() {
+    let mut states = ProducerStates::new(1000);
+    states.record(&batch(0, 0, 0), Offset(0), Offset(0), Timestamp(5000));
+    states.record(&transactional(8), Offset(1), Offset(1), Timestamp(5000));
+    assert_eq!(states.expire(Timestamp(5999)), 0);
+    assert_eq!(states.expire(Timestamp(6000)), 1);
+    assert_eq!(states.expire(Timestamp(i64::MAX)), 0);
+    assert_eq!(states.entries().map(|entry| entry.producer).collect::<Vec<_>>(), [ProducerId(8)]);
+}
+
+#[test]
+fn beyond_the_limit_the_longest_idle_are_forgotten() {
+    let mut states = ProducerStates::new(i64::MAX);
+    let count = i64::try_from(PRODUCERS_MAX).unwrap();
+    for id in 0..=count {
+        let one = ProducerBatch { producer: ProducerId(id), ..batch(0, 0, 0) };
+        // The first one to come is the last one heard of.
+        states.record(&one, Offset(id), Offset(id), Timestamp(if id == 0 { count } else { id }));
+    }
+    assert_eq!(states.len(), PRODUCERS_MAX + 1 - EVICTED_AT_ONCE);
+    let known: Vec<i64> = states.entries().map(|entry| entry.producer.0).take(2).collect();
+    assert_eq!(known, [0, i64::try_from(EVICTED_AT_ONCE).unwrap() + 1]);
+}
