@@ -7,6 +7,8 @@ pub mod compression;
 pub mod error_code;
 pub mod ids;
 pub mod messages;
+#[cfg(test)]
+mod proof;
 pub mod records;
 pub mod state;
 pub mod wire;

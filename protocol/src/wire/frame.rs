@@ -132,6 +132,17 @@ impl FrameWriter {
         }
     }
 
+    /// Adds all that another writer gathered.
+    pub fn append(&mut self, other: Self) {
+        for chunk in other.done {
+            match chunk {
+                Chunk::Bytes(bytes) => self.put_bytes(bytes),
+                Chunk::Range(range) => self.put_range(range),
+            }
+        }
+        self.put_slice(&other.tail);
+    }
+
     /// Ends the frame and puts its length, as the protocol's four bytes, in front.
     ///
     /// # Errors
@@ -145,6 +156,23 @@ impl FrameWriter {
     #[must_use]
     pub fn finish_unframed(self) -> Frame {
         self.finish_with(None)
+    }
+
+    /// Ends a structure that holds no file ranges, as one slice: a record, rather than a message.
+    #[must_use]
+    pub fn into_bytes(mut self) -> Bytes {
+        if self.done.is_empty() {
+            return self.tail.freeze();
+        }
+        self.flush_tail();
+        let mut all = BytesMut::with_capacity(self.done_len);
+        for chunk in self.done {
+            match chunk {
+                Chunk::Bytes(bytes) => all.put_slice(&bytes),
+                Chunk::Range(range) => debug_assert!(false, "{range:?} is not in memory"),
+            }
+        }
+        all.freeze()
     }
 
     fn put_chunk(&mut self, chunk: Chunk) {
