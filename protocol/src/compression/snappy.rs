@@ -1,6 +1,6 @@
 //! Snappy, in the two forms that clients send: raw, and framed by the xerial library.
 //!
-//! Java writes the framed form and reads nothing else, so that is what is written here.
+//! Every client reads the framed form, which is Java's own, so that is what is written here.
 //!
 //! | bytes | field   | meaning                                              |
 //! |-------|---------|------------------------------------------------------|
