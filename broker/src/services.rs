@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use milena_protocol::messages::cluster::api_versions::ApiVersion;
+
 use crate::{
     clock::{Clock, Rng},
     metrics::Registry,
@@ -17,4 +19,14 @@ pub struct Services {
     pub spawn: Arc<dyn Spawn>,
     pub metrics: Arc<Registry>,
     pub timers: Arc<Timers>,
+    pub identity: Identity,
+    /// Every API served, as ApiVersions tells it: the side that lists them is above this one.
+    pub apis: Vec<ApiVersion>,
+}
+
+/// Who this broker is; it never changes while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub cluster_id: String,
+    pub node_id: i32,
 }

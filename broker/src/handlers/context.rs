@@ -5,12 +5,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use milena_protocol::Timestamp;
+use milena_protocol::{Timestamp, wire::Str};
 
 /// One request's circumstances.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub peer: Arc<Peer>,
+    /// What the client calls itself; its word only. Slice of the request's frame.
+    pub client_id: Option<Str>,
     /// The version of the request, for the few handlers whose answer depends on it.
     pub version: i16,
     /// The wall clock when the request was taken up.
@@ -86,7 +88,7 @@ mod tests {
             listener: Arc::new(ListenerInfo { name: "PLAINTEXT".to_owned(), advertised }),
             software: OnceLock::new(),
         };
-        Context { peer: Arc::new(peer), version: 0, now: Timestamp(0) }
+        Context { peer: Arc::new(peer), client_id: None, version: 0, now: Timestamp(0) }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! the order of arrival on its connection, before the next request there is even decoded: what it
 //! does before its first `.await` happens in order. Handlers never call each other.
 
+pub mod cluster;
 mod context;
 pub mod error;
 

@@ -1,0 +1,100 @@
+//! One line of the table, and what it takes to get from bytes to its handler and back.
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use bytes::Bytes;
+use milena_protocol::{
+    messages::ApiKey,
+    wire::{Frame, FrameWriter, Malformed, Message, header::ResponseHeader},
+};
+
+use super::{Answer, Context, Refusal};
+use crate::services::Services;
+
+pub(super) struct Route {
+    pub(super) key: ApiKey,
+    pub(super) served: RangeInclusive<i16>,
+    /// What clients are told: the same, unless the table says otherwise.
+    pub(super) advertised: RangeInclusive<i16>,
+    pub(super) start: fn(Arc<Services>, Context, i32, Bytes) -> Result<Answer, Malformed>,
+}
+
+/// What a handler returns: the response, or none where the client asked for none.
+pub(super) trait Response<R> {
+    fn into_option(self) -> Option<R>;
+}
+
+impl<R: Message> Response<R> for R {
+    fn into_option(self) -> Option<R> {
+        Some(self)
+    }
+}
+
+impl<R: Message> Response<R> for Option<R> {
+    fn into_option(self) -> Option<R> {
+        self
+    }
+}
+
+pub(super) fn finish<R: Message>(
+    response: impl Response<R>,
+    version: i16,
+    correlation_id: i32,
+) -> Result<Option<Frame>, Refusal> {
+    match response.into_option() {
+        Some(response) => encode(&response, R::KEY, version, correlation_id).map(Some),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn encode<R: Message>(
+    response: &R,
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+) -> Result<Frame, Refusal> {
+    let mut frame = FrameWriter::new();
+    ResponseHeader { correlation_id }.encode(&mut frame, key, version);
+    response.encode(&mut frame, R::version(version));
+    let bytes = frame.len();
+    frame.finish().map_err(|_| Refusal::AnswerTooLong { api: key, bytes })
+}
+
+/// The table. Each line is a request and the `async fn(&Arc<Services>, &Context, Request)` that
+/// answers it with its response, or with an `Option` of that. Served are the versions that the
+/// message knows; `advertised` tells clients of others.
+macro_rules! routes {
+    ($($request:ident => $handler:path $(, advertised $advertised:expr)?;)*) => {
+        pub(super) static ROUTES: &[$crate::dispatch::route::Route] = &[$(
+            $crate::dispatch::route::Route {
+                key: <$request as Message>::KEY,
+                served: <$request as Message>::VERSIONS,
+                advertised: $crate::dispatch::route::or_else!(
+                    $($advertised)?; <$request as Message>::VERSIONS
+                ),
+                start: |services, cx, correlation_id, body| {
+                    let request = <$request as Message>::decode_body(body, cx.version)?;
+                    Ok(Box::pin(async move {
+                        let response = $handler(&services, &cx, request).await;
+                        $crate::dispatch::route::finish::<<$request as Request>::Response>(
+                            response,
+                            cx.version,
+                            correlation_id,
+                        )
+                    }))
+                },
+            },
+        )*];
+    };
+}
+pub(super) use routes;
+
+macro_rules! or_else {
+    (; $default:expr) => {
+        $default
+    };
+    ($given:expr; $default:expr) => {
+        $given
+    };
+}
+pub(super) use or_else;

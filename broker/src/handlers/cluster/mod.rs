@@ -1,0 +1,5 @@
+//! The broker and its cluster.
+
+mod api_versions;
+
+pub use api_versions::api_versions;
