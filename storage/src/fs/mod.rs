@@ -1,7 +1,8 @@
-//! The only door to the disk. The broker runs on [`RealDisk`]; tests run on a `SimDisk` that
+//! The only door to the disk. The broker runs on [`RealDisk`]; tests run on a [`sim::SimDisk`] that
 //! forgets what was not synced, tears the last write, fills up and fails on demand.
 
 mod real;
+pub mod sim;
 
 use std::{fmt, io, io::IoSlice, path::Path, sync::Arc};
 
