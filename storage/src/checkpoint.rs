@@ -170,3 +170,103 @@ fn parse_offset(words: &[&str]) -> Option<((String, i32), Offset)> {
 
 /// A million partitions with long names.
 const FILE_BYTES_MAX: usize = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::sim::{Call, Fault, SimDisk};
+
+    const PATH: &str = "/d/recovery-point-offset-checkpoint";
+
+    fn disk() -> SimDisk {
+        let disk = SimDisk::new();
+        disk.create_dir_all(Path::new("/d")).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        disk
+    }
+
+    fn offsets(offset: i64) -> Offsets {
+        let key = |topic: &str, partition| (topic.to_owned(), partition);
+        Offsets::from([(key("a.b", 0), Offset(offset)), (key("t-1", 12), Offset(offset + 1))])
+    }
+
+    fn read(disk: &SimDisk) -> Found<Offsets> {
+        read_offsets(disk, Path::new(PATH)).unwrap()
+    }
+
+    fn write(disk: &SimDisk, offset: i64) -> io::Result<()> {
+        write_offsets(disk, Path::new(PATH), &offsets(offset))
+    }
+
+    #[test]
+    fn offsets_are_kept_in_the_form_that_kafka_reads() {
+        let disk = disk();
+        assert_eq!(read(&disk), Found::Absent);
+        write(&disk, 41).unwrap();
+        let text = Found::Whole("0\n2\na.b 0 41\nt-1 12 42\n".to_owned());
+        assert_eq!(read_text(&disk, Path::new(PATH)).unwrap(), text);
+        assert_eq!(read(&disk), Found::Whole(offsets(41)));
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_is_not_an_absent_one() {
+        let disk = disk();
+        for text in [
+            "",
+            "1\n0\n",
+            "0\n",
+            "0\n-1\n",
+            "0\n1\n",
+            "0\n1\na 0 1\nb 0 1\n",
+            "0\n1\na 0\n",
+            "0\n1\na b 1\n",
+            "0\n1\na 0 -1\n",
+            "0\n2\na 0 1\na 0 2\n",
+            "0\n1\na 0 99999999999999999999\n",
+        ] {
+            replace(&disk, Path::new(PATH), text.as_bytes()).unwrap();
+            let found = read(&disk);
+            assert!(matches!(found, Found::Damaged { .. }), "{text:?}: {found:?}");
+        }
+        replace(&disk, Path::new(PATH), &[0xff; 9]).unwrap();
+        assert_eq!(read(&disk), Found::Damaged { reason: "not UTF-8".to_owned() });
+    }
+
+    #[test]
+    fn a_crash_at_any_point_leaves_the_old_contents_or_the_new() {
+        let before = disk();
+        write(&before, 1).unwrap();
+        let steps = {
+            let trial = before.fork();
+            write(&trial, 2).unwrap();
+            trial.changes() - before.changes()
+        };
+        assert_eq!(steps, 6, "create, cut, write, sync, rename, sync of the directory");
+        for step in 0..=steps {
+            for seed in 0..50 {
+                let disk = before.fork();
+                disk.fail_after(step);
+                let finished = write(&disk, 2).is_ok();
+                disk.crash(seed);
+                let found = read(&disk);
+                let is_new = found == Found::Whole(offsets(2));
+                assert!(is_new || found == Found::Whole(offsets(1)), "step {step}: {found:?}");
+                assert!(is_new || !finished, "step {step}: finished, but not there");
+                write(&disk, 3).unwrap();
+                assert_eq!(read(&disk), Found::Whole(offsets(3)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_contents_and_no_litter() {
+        for call in [Call::Write, Call::Sync, Call::Rename] {
+            let disk = disk();
+            write(&disk, 1).unwrap();
+            disk.inject(Fault::once(call, "checkpoint"));
+            assert!(write(&disk, 2).is_err());
+            assert_eq!(read(&disk), Found::Whole(offsets(1)));
+            assert_eq!(disk.read_dir(Path::new("/d")).unwrap().len(), 1);
+        }
+    }
+}

@@ -129,3 +129,112 @@ fn parse(words: &[&str]) -> Option<EpochStart> {
 }
 
 const FILE_NAME: &str = "leader-epoch-checkpoint";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{checkpoint::replace, fs::sim::SimDisk};
+
+    fn cache(entries: &[(i32, i64)]) -> EpochCache {
+        let entries = entries.iter().map(|&(epoch, start)| start_of(epoch, start)).collect();
+        EpochCache { entries }
+    }
+
+    fn start_of(epoch: i32, start: i64) -> EpochStart {
+        EpochStart { epoch: LeaderEpoch(epoch), start: Offset(start) }
+    }
+
+    #[test]
+    fn an_assignment_drops_what_contradicts_it() {
+        let before = [(2, 10), (4, 20), (6, 30)];
+        for (epoch, start, after, news) in [
+            (7, 40, &[(2, 10), (4, 20), (6, 30), (7, 40)][..], true),
+            // The epoch goes on.
+            (6, 35, &before, false),
+            // It began earlier than was thought.
+            (6, 25, &[(2, 10), (4, 20), (6, 25)], true),
+            // The last leader wrote nothing.
+            (8, 30, &[(2, 10), (4, 20), (8, 30)], true),
+            (8, 15, &[(2, 10), (8, 15)], true),
+            (3, 40, &[(2, 10), (3, 40)], true),
+            (1, 5, &[(1, 5)], true),
+            (-1, 40, &before, false),
+        ] {
+            let mut cache = cache(&before);
+            assert_eq!(cache.assign(LeaderEpoch(epoch), Offset(start)), news);
+            assert_eq!(cache, self::cache(after), "{epoch} from {start}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_ends_where_the_next_begins() {
+        let cache = cache(&[(2, 10), (4, 20), (6, 30)]);
+        for (requested, expected) in [
+            (-1, None),
+            (0, Some((0, 10))),
+            (2, Some((2, 20))),
+            (3, Some((2, 20))),
+            (5, Some((4, 30))),
+            (6, Some((6, 99))),
+            (7, None),
+        ] {
+            let expected = expected
+                .map(|(epoch, end)| EpochEnd { epoch: LeaderEpoch(epoch), end: Offset(end) });
+            assert_eq!(cache.end_offset_for(LeaderEpoch(requested), Offset(99)), expected);
+        }
+        assert_eq!(EpochCache::default().end_offset_for(LeaderEpoch(0), Offset(0)), None);
+    }
+
+    #[test]
+    fn a_record_has_the_epoch_that_began_last() {
+        let cache = cache(&[(2, 10), (4, 20)]);
+        let of = |offset| cache.epoch_of(Offset(offset)).map(|epoch| epoch.0);
+        assert_eq!(
+            [of(9), of(10), of(19), of(20), of(99)],
+            [None, Some(2), Some(2), Some(4), Some(4)]
+        );
+        assert_eq!(cache.earliest(), Some(start_of(2, 10)));
+        assert_eq!(cache.latest(), Some(start_of(4, 20)));
+    }
+
+    #[test]
+    fn truncation_keeps_the_epoch_that_the_log_begins_in() {
+        let before = [(2, 10), (4, 20), (6, 30)];
+        for (start, after, changed) in [
+            (5, &before[..], false),
+            (10, &before, false),
+            (15, &[(2, 15), (4, 20), (6, 30)], true),
+            (20, &[(4, 20), (6, 30)], true),
+            (99, &[(6, 99)], true),
+        ] {
+            let mut cache = cache(&before);
+            assert_eq!(cache.truncate_from_start(Offset(start)), changed);
+            assert_eq!(cache, self::cache(after), "from {start}");
+        }
+        for (end, after, changed) in [
+            (31, &before[..], false),
+            (30, &before[..2], true),
+            (11, &before[..1], true),
+            (0, &[], true),
+        ] {
+            let mut cache = cache(&before);
+            assert_eq!(cache.truncate_from_end(Offset(end)), changed);
+            assert_eq!(cache, self::cache(after), "to {end}");
+        }
+    }
+
+    #[test]
+    fn the_checkpoint_holds_what_was_saved_and_says_when_it_does_not() {
+        let disk = SimDisk::new();
+        let root = Path::new("/");
+        assert_eq!(EpochCache::load(&disk, root).unwrap(), Found::Absent);
+        let cache = cache(&[(0, 0), (4, 20)]);
+        cache.save(&disk, root).unwrap();
+        assert_eq!(EpochCache::load(&disk, root).unwrap(), Found::Whole(cache));
+        for text in ["0\n1\n0\n", "0\n2\n0 0\n0 5\n", "0\n2\n0 5\n1 5\n", "0\n1\n-1 0\n"] {
+            replace(&disk, &root.join(FILE_NAME), text.as_bytes()).unwrap();
+            let found = EpochCache::load(&disk, root).unwrap();
+            assert!(matches!(found, Found::Damaged { .. }), "{text:?}");
+        }
+    }
+}
