@@ -1,3 +1,5 @@
+//! Every codec, each way, and against input that lies.
+
 use std::io::Write;
 
 use super::*;
