@@ -9,6 +9,7 @@ pub mod log;
 pub mod manager;
 pub mod meta;
 pub mod producers;
+pub mod recovery;
 pub mod retention;
 mod segment;
 pub mod verify;

@@ -1,1 +1,331 @@
 //! One partition's log: segments in order, appended at one end and deleted at the other.
+//!
+//! Locks, in the order in which they are taken; none but the first two is held during I/O:
+//! `writer` (one appends, rolls, truncates or deletes), `flushing` (one syncs), `state` (what
+//! readers see), `epochs`. A reader takes `state` for a moment, copies what it needs and works on
+//! files that stay open for as long as it holds them.
+
+mod append;
+mod check;
+mod config;
+mod error;
+mod find;
+pub(crate) mod producing;
+mod read;
+mod trim;
+
+use std::{
+    fmt, io,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use milena_protocol::{LeaderEpoch, Offset, Timestamp};
+use tracing::error;
+
+pub use self::{
+    append::{Append, Appended, Origin},
+    config::LogConfig,
+    error::{AppendError, FlushError, FoundOffset, InvalidBatch, Offline, ReadError, RecordError},
+    read::{ReadLimits, ReadResult},
+    trim::{DeletedSegment, TrimError},
+};
+use crate::{
+    epochs::{EpochCache, EpochEnd},
+    fs::Disk,
+    producers::ProducerStates,
+    recovery::{self, OpenError, Recovered},
+    segment::Segment,
+};
+
+/// Safe to share; appends to different logs have nothing in common. Reads never wait for an
+/// append's write nor for a sync.
+pub struct Log {
+    disk: Arc<dyn Disk>,
+    dir: Arc<Path>,
+    config: RwLock<Arc<LogConfig>>,
+    writer: Mutex<Writer>,
+    flushing: Mutex<()>,
+    state: RwLock<State>,
+    epochs: RwLock<Epochs>,
+    offline: OnceLock<Offline>,
+    /// A syncer has this log in its queue.
+    awaits_sync: AtomicBool,
+}
+
+/// What is known about a log before it is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenLog {
+    /// Everything below was synced, and is believed.
+    pub recovery_point: Offset,
+    /// Where the log began when that was last noted.
+    pub log_start: Offset,
+    /// The log was closed in order: nothing was written since the recovery point was noted.
+    pub clean_stop: bool,
+    pub now: Timestamp,
+}
+
+/// The end that is written to.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) active: Arc<Segment>,
+    /// The active segment's length.
+    pub(crate) position: u64,
+    pub(crate) next: Offset,
+    pub(crate) producers: ProducerStates,
+}
+
+/// What readers see.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// By base offset; the last one is active. Never empty.
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) start: Offset,
+    pub(crate) end: Mark,
+    /// Everything below survives a crash.
+    pub(crate) flushed: Mark,
+    /// Sealed since the last sync.
+    pub(crate) unsynced: Vec<Arc<Segment>>,
+    /// Files were made or renamed since the directory was last synced.
+    pub(crate) directory_unsynced: bool,
+}
+
+/// An offset at which a batch begins or the log ends, and where that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) offset: Offset,
+    /// Base of the segment that holds it, or would.
+    pub(crate) segment: Offset,
+    pub(crate) position: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Epochs {
+    pub(crate) cache: EpochCache,
+    /// Not saved since the last change.
+    pub(crate) dirty: bool,
+}
+
+impl Log {
+    /// Opens the log in `dir`, or begins one there, after making sure of everything that a crash
+    /// may have left behind.
+    ///
+    /// # Errors
+    /// Damage that no crash explains is named and nothing is changed.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        config: Arc<LogConfig>,
+        open: OpenLog,
+    ) -> Result<(Self, Recovered), OpenError> {
+        let dir: Arc<Path> = dir.into();
+        let loaded = recovery::load(&disk, &dir, &config, open)?;
+        let log = Self {
+            disk,
+            dir,
+            config: RwLock::new(config),
+            writer: Mutex::new(loaded.writer),
+            flushing: Mutex::new(()),
+            state: RwLock::new(loaded.state),
+            epochs: RwLock::new(loaded.epochs),
+            offline: OnceLock::new(),
+            awaits_sync: AtomicBool::new(false),
+        };
+        Ok((log, loaded.report))
+    }
+
+    /// Where the files are; the name was given by whoever opened the log.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn config(&self) -> Arc<LogConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn set_config(&self, config: Arc<LogConfig>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// The first offset that may be read.
+    pub fn start_offset(&self) -> Offset {
+        self.state().start
+    }
+
+    /// The offset that the next record gets.
+    pub fn end_offset(&self) -> Offset {
+        self.state().end.offset
+    }
+
+    /// Everything below survives a crash.
+    pub fn flushed_offset(&self) -> Offset {
+        self.state().flushed.offset
+    }
+
+    /// Whether there is anything that a crash would take.
+    pub fn is_dirty(&self) -> bool {
+        let state = self.state();
+        state.flushed.offset < state.end.offset || state.directory_unsynced
+    }
+
+    /// Bytes of all segments, indexes not counted.
+    pub fn size_bytes(&self) -> u64 {
+        self.state().segments.iter().map(|segment| segment.size()).sum()
+    }
+
+    pub fn segment_count(&self) -> usize {
+        self.state().segments.len()
+    }
+
+    /// The last leader that wrote here, or began to.
+    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
+        self.epochs().cache.latest().map(|entry| entry.epoch)
+    }
+
+    /// The epoch of the record at `offset`, if that is known.
+    pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.epochs().cache.epoch_of(offset)
+    }
+
+    /// Where the records of the greatest epoch at or below `epoch` end (OffsetForLeaderEpoch).
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<EpochEnd> {
+        let end = self.end_offset();
+        self.epochs().cache.end_offset_for(epoch, end)
+    }
+
+    /// A leader of this epoch begins at the end of the log.
+    pub fn assign_epoch(&self, epoch: LeaderEpoch) {
+        let writer = self.writer();
+        self.note_epoch(epoch, writer.next);
+    }
+
+    /// Why the log takes no more, if it does not.
+    pub fn offline(&self) -> Option<Offline> {
+        self.offline.get().cloned()
+    }
+
+    /// Syncs what was appended before this call, and returns where that ends. Many may call; one
+    /// syncs while the others wait for their turn.
+    ///
+    /// # Errors
+    /// The log is offline from then on.
+    pub fn flush(&self) -> Result<Offset, FlushError> {
+        let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_online().map_err(FlushError)?;
+        let (target, active, sealed, directory) = {
+            let mut state = self.state_mut();
+            let directory = std::mem::take(&mut state.directory_unsynced);
+            let sealed = std::mem::take(&mut state.unsynced);
+            let active = (state.flushed.offset < state.end.offset)
+                .then(|| state.segments.last().map(Arc::clone))
+                .flatten();
+            (state.end, active, sealed, directory)
+        };
+        let synced = sealed
+            .iter()
+            .try_for_each(|segment| segment.sync_all())
+            .and_then(|()| active.map_or(Ok(()), |active| active.sync()))
+            .and_then(|()| if directory { self.disk.sync_dir(&self.dir) } else { Ok(()) });
+        if let Err(error) = synced {
+            return Err(FlushError(self.go_offline(format_args!("sync failed: {error}"))));
+        }
+        self.state_mut().flushed = target;
+        Ok(target.offset)
+    }
+
+    /// Syncs everything, and saves what makes the next start a quick one. The log is not used
+    /// afterwards.
+    ///
+    /// # Errors
+    /// What could not be saved is worked out again when the log is opened, unless it was the
+    /// records themselves.
+    pub fn close(&self) -> Result<Offset, FlushError> {
+        let mut writer = self.writer();
+        let flushed = self.flush()?;
+        let saved = self
+            .save_epochs()
+            .and_then(|()| writer.active.sync_all())
+            .and_then(|()| writer.producers.take_snapshot(&*self.disk, &self.dir));
+        match saved {
+            Ok(_) => Ok(flushed),
+            Err(error) => Err(FlushError(self.go_offline(format_args!("close failed: {error}")))),
+        }
+    }
+
+    /// The offset below which nothing needs to be read again after a crash, once it is noted.
+    ///
+    /// # Errors
+    /// Epochs could not be saved; an earlier recovery point stays right.
+    pub fn recovery_point(&self) -> io::Result<Offset> {
+        let flushed = self.flushed_offset();
+        self.save_epochs()?;
+        Ok(flushed)
+    }
+
+    pub(crate) fn set_awaits_sync(&self, on: bool) -> bool {
+        self.awaits_sync.swap(on, Ordering::AcqRel)
+    }
+
+    fn save_epochs(&self) -> io::Result<()> {
+        // Held during the write, which is rare and small: two savers must not cross.
+        let mut epochs = self.epochs_mut();
+        if epochs.dirty {
+            epochs.cache.save(&*self.disk, &self.dir)?;
+            epochs.dirty = false;
+        }
+        Ok(())
+    }
+
+    fn note_epoch(&self, epoch: LeaderEpoch, start: Offset) {
+        if self.epochs().cache.latest().is_some_and(|latest| latest.epoch == epoch) {
+            return;
+        }
+        let mut epochs = self.epochs_mut();
+        let news = epochs.cache.assign(epoch, start);
+        epochs.dirty |= news;
+    }
+
+    fn check_online(&self) -> Result<(), Offline> {
+        self.offline.get().map_or(Ok(()), |offline| Err(offline.clone()))
+    }
+
+    /// The first reason stays.
+    fn go_offline(&self, reason: fmt::Arguments<'_>) -> Offline {
+        let offline = self.offline.get_or_init(|| Offline(reason.to_string().into()));
+        error!(dir = %self.dir.display(), %offline, "log goes offline");
+        offline.clone()
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn epochs(&self) -> RwLockReadGuard<'_, Epochs> {
+        self.epochs.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn epochs_mut(&self) -> RwLockWriteGuard<'_, Epochs> {
+        self.epochs.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        write!(f, "Log({}, {}..{})", self.dir.display(), state.start.0, state.end.offset.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

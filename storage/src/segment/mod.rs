@@ -1,1 +1,505 @@
 //! One segment: a file of batches and its indexes.
+
+pub(crate) mod name;
+mod scan;
+
+use std::{
+    io,
+    io::IoSlice,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use milena_protocol::{
+    Offset, Timestamp,
+    records::{Batch, BatchHeader},
+};
+use tracing::warn;
+
+use self::name::Kind;
+pub(crate) use self::scan::{Located, Scan, ScanError};
+use crate::{
+    fs::{Disk, File, Mode},
+    index::{self, Extent, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex},
+    log::LogConfig,
+};
+
+/// Shared by the log and by every reader that found something in it; the files stay readable,
+/// whatever their names, until the last of them lets go.
+///
+/// One thread appends ([`Segment::write`], then [`Segment::note`], then [`Segment::publish`]);
+/// readers see what was published.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) base: Offset,
+    dir: Arc<Path>,
+    file: Arc<dyn File>,
+    /// Bytes of the file that hold whole batches.
+    size: AtomicU64,
+    offsets: OffsetIndex,
+    times: TimeIndex,
+    created: Timestamp,
+    /// Where the age of the segment is counted from.
+    first_timestamp: OnceLock<Timestamp>,
+    progress: Mutex<Progress>,
+}
+
+/// What decides the next index entry.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    newest: Option<TimeEntry>,
+    bytes_since_entry: u64,
+}
+
+/// Sizes that a segment is opened with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IndexSizes {
+    pub(crate) bytes_max: u32,
+    pub(crate) interval: u32,
+}
+
+impl IndexSizes {
+    pub(crate) fn of(config: &LogConfig) -> Self {
+        Self { bytes_max: config.segment_index_bytes, interval: config.index_interval_bytes }
+    }
+}
+
+impl Segment {
+    /// Makes the files. They are durable only once the directory is synced.
+    pub(crate) fn create(
+        disk: &Arc<dyn Disk>,
+        dir: &Arc<Path>,
+        base: Offset,
+        sizes: IndexSizes,
+        now: Timestamp,
+    ) -> io::Result<Self> {
+        let path = dir.join(name::file_name(base, Kind::Log));
+        // An earlier attempt that ran out of space may have left a file, never one with a batch
+        // that anyone was told of.
+        let file = disk.open(&path, Mode::CreateOrOpen)?;
+        file.set_len(0)?;
+        Self::with_new_indexes(disk, dir, base, file, 0, sizes, now)
+    }
+
+    /// Opens a segment below the active one. Damaged indexes are rebuilt.
+    ///
+    /// `end` is the base of the next segment.
+    pub(crate) fn open_sealed(
+        disk: &Arc<dyn Disk>,
+        dir: &Arc<Path>,
+        base: Offset,
+        end: Offset,
+        sizes: IndexSizes,
+        now: Timestamp,
+    ) -> Result<(Self, Indexes), ScanError> {
+        let file = disk.open(&dir.join(name::file_name(base, Kind::Log)), Mode::ReadWrite)?;
+        let log_bytes = file.len()?;
+        let extent = Extent { end, log_bytes };
+        let at = |kind| dir.join(name::file_name(base, kind));
+        let offsets =
+            OffsetIndex::open_sealed(disk, &at(Kind::OffsetIndex), base, sizes.bytes_max, extent);
+        let times =
+            TimeIndex::open_sealed(disk, &at(Kind::TimeIndex), base, sizes.bytes_max, extent);
+        let segment = match (offsets, times) {
+            (Ok(offsets), Ok(times)) => {
+                let progress = Progress { newest: times.last(), bytes_since_entry: 0 };
+                let segment = Self::assemble(dir, base, file, log_bytes, offsets, times, now);
+                *segment.progress() = progress;
+                return Ok((segment, Indexes::Kept));
+            }
+            (Err(index::OpenError::Io(error)), _) | (_, Err(index::OpenError::Io(error))) => {
+                return Err(error.into());
+            }
+            (offsets, times) => {
+                let (offsets, times) = (offsets.err(), times.err());
+                warn!(dir = %dir.display(), base = base.0, ?offsets, ?times, "rebuilding indexes");
+                Self::with_new_indexes(disk, dir, base, file, log_bytes, sizes, now)?
+            }
+        };
+        segment.rebuild(sizes)?;
+        if let Err(error) = segment.seal() {
+            warn!(dir = %dir.display(), base = base.0, %error, "index not saved");
+        }
+        Ok((segment, Indexes::Rebuilt))
+    }
+
+    /// Opens a segment to be walked from its start, which makes its indexes anew.
+    pub(crate) fn open_unindexed(
+        disk: &Arc<dyn Disk>,
+        dir: &Arc<Path>,
+        base: Offset,
+        sizes: IndexSizes,
+        now: Timestamp,
+    ) -> io::Result<Self> {
+        let file = disk.open(&dir.join(name::file_name(base, Kind::Log)), Mode::ReadWrite)?;
+        let len = file.len()?;
+        Self::with_new_indexes(disk, dir, base, file, len, sizes, now)
+    }
+
+    /// Opens the last segment of a log that was closed in order: its indexes go up to its end.
+    pub(crate) fn open_active(
+        disk: &Arc<dyn Disk>,
+        dir: &Arc<Path>,
+        base: Offset,
+        sizes: IndexSizes,
+        now: Timestamp,
+    ) -> Result<(Self, Indexes), ScanError> {
+        let file = disk.open(&dir.join(name::file_name(base, Kind::Log)), Mode::ReadWrite)?;
+        let log_bytes = file.len()?;
+        let extent = Extent { end: Offset(i64::MAX), log_bytes };
+        let at = |kind| dir.join(name::file_name(base, kind));
+        let (offsets_at, times_at) = (at(Kind::OffsetIndex), at(Kind::TimeIndex));
+        let max = sizes.bytes_max;
+        let offsets = OffsetIndex::open_active(disk, &offsets_at, base, max, extent);
+        let times = TimeIndex::open_active(disk, &times_at, base, max, extent);
+        match (offsets, times) {
+            (Ok(offsets), Ok(times)) => {
+                let segment = Self::assemble(dir, base, file, log_bytes, offsets, times, now);
+                segment.resume(log_bytes)?;
+                Ok((segment, Indexes::Kept))
+            }
+            (Err(index::OpenError::Io(error)), _) | (_, Err(index::OpenError::Io(error))) => {
+                Err(error.into())
+            }
+            (offsets, times) => {
+                let (offsets, times) = (offsets.err(), times.err());
+                warn!(dir = %dir.display(), base = base.0, ?offsets, ?times, "rebuilding indexes");
+                let segment = Self::with_new_indexes(disk, dir, base, file, log_bytes, sizes, now)?;
+                segment.rebuild(sizes)?;
+                Ok((segment, Indexes::Rebuilt))
+            }
+        }
+    }
+
+    fn with_new_indexes(
+        disk: &Arc<dyn Disk>,
+        dir: &Arc<Path>,
+        base: Offset,
+        file: Arc<dyn File>,
+        size: u64,
+        sizes: IndexSizes,
+        now: Timestamp,
+    ) -> io::Result<Self> {
+        let at = |kind| dir.join(name::file_name(base, kind));
+        let offsets = OffsetIndex::create(disk, &at(Kind::OffsetIndex), base, sizes.bytes_max)?;
+        let times = TimeIndex::create(disk, &at(Kind::TimeIndex), base, sizes.bytes_max)?;
+        Ok(Self::assemble(dir, base, file, size, offsets, times, now))
+    }
+
+    fn assemble(
+        dir: &Arc<Path>,
+        base: Offset,
+        file: Arc<dyn File>,
+        size: u64,
+        offsets: OffsetIndex,
+        times: TimeIndex,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            base,
+            dir: Arc::clone(dir),
+            file,
+            size: AtomicU64::new(size),
+            offsets,
+            times,
+            created: now,
+            first_timestamp: OnceLock::new(),
+            progress: Mutex::default(),
+        }
+    }
+
+    /// Writes from `position`, which nothing published lies behind. On an error the file is as
+    /// it was, or `Err(Torn)` says that it is not.
+    pub(crate) fn write(
+        &self,
+        slices: &mut [IoSlice<'_>],
+        position: u64,
+    ) -> Result<(), WriteError> {
+        self.file.write_all_at(slices, position).map_err(|error| {
+            match self.file.set_len(position) {
+                Ok(()) => WriteError::Undone(error),
+                Err(undo) => WriteError::Torn { error, undo },
+            }
+        })
+    }
+
+    /// Counts a batch towards the indexes. An entry that finds no room is left out: the indexes
+    /// are sparse anyway.
+    pub(crate) fn note(&self, batch: &Located, interval: u32) {
+        let BatchHeader { max_timestamp, .. } = batch.header;
+        let last = batch.header.last_offset();
+        let mut progress = self.progress();
+        if progress.newest.is_none_or(|newest| max_timestamp > newest.timestamp) {
+            progress.newest = Some(TimeEntry { timestamp: max_timestamp, offset: last });
+        }
+        if progress.bytes_since_entry > u64::from(interval) {
+            let newest = progress.newest;
+            match self.index(last, batch.position, newest) {
+                Ok(()) => progress.bytes_since_entry = 0,
+                Err(error) => {
+                    warn!(dir = %self.dir.display(), base = self.base.0, %error, "no index entry");
+                }
+            }
+        }
+        progress.bytes_since_entry += batch.header.size() as u64;
+        drop(progress);
+        self.first_timestamp.get_or_init(|| max_timestamp);
+    }
+
+    /// Shows readers the file up to `size`.
+    pub(crate) fn publish(&self, size: u64) {
+        self.size.store(size, Ordering::Release);
+    }
+
+    /// Ends the segment: its greatest timestamp becomes the last entry of the time index.
+    pub(crate) fn seal(&self) -> io::Result<()> {
+        if let Some(newest) = self.newest() {
+            self.add_time(newest).map_err(io::Error::other)?;
+        }
+        self.offsets.seal()?;
+        self.times.seal()
+    }
+
+    /// Forgets every batch from `position` on, the first of which holds `offset`.
+    pub(crate) fn truncate(&self, offset: Offset, position: u64) -> Result<(), ScanError> {
+        self.offsets.truncate_to(offset)?;
+        self.times.truncate_to(offset)?;
+        self.publish(position);
+        self.file.set_len(position)?;
+        self.resume(position)
+    }
+
+    /// Drops what lies behind `position`, which no index knows of.
+    pub(crate) fn cut(&self, position: u64) -> io::Result<()> {
+        self.publish(position);
+        self.file.set_len(position)
+    }
+
+    /// Syncs the batches. The indexes of a segment that is still written are not worth it.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Syncs batches and indexes.
+    pub(crate) fn sync_all(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.sync_indexes()
+    }
+
+    pub(crate) fn sync_indexes(&self) -> io::Result<()> {
+        self.offsets.sync()?;
+        self.times.sync()
+    }
+
+    /// Reserves blocks for a segment of `len` bytes.
+    pub(crate) fn allocate(&self, len: u64) -> io::Result<()> {
+        self.file.allocate(len)
+    }
+
+    pub(crate) fn file(&self) -> &Arc<dyn File> {
+        &self.file
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn path(&self, kind: Kind) -> PathBuf {
+        self.dir.join(name::file_name(self.base, kind))
+    }
+
+    pub(crate) fn scan(&self, from: u64, end: u64) -> Scan<'_> {
+        Scan::new(&*self.file, from, end)
+    }
+
+    /// The first batch that ends at or behind `offset`, of those below `end`.
+    pub(crate) fn find(&self, offset: Offset, end: u64) -> Result<Option<Located>, ScanError> {
+        let hint = self.offsets.lookup(offset).unwrap_or_else(|error| {
+            warn!(dir = %self.dir.display(), base = self.base.0, %error, "index not readable");
+            OffsetEntry { offset: self.base, position: 0 }
+        });
+        let position = u64::from(hint.position);
+        if position > 0 && position < end {
+            let mut scan = self.scan(position, end);
+            match scan.next() {
+                // The index is a hint: only a batch that is the one it names is believed.
+                Ok(Some(batch)) if batch.header.last_offset() == hint.offset => {
+                    return if hint.offset >= offset { Ok(Some(batch)) } else { scan.find(offset) };
+                }
+                Err(ScanError::Io(error)) => return Err(error.into()),
+                _ => {
+                    warn!(dir = %self.dir.display(), base = self.base.0, position, "wrong index entry");
+                }
+            }
+        }
+        self.scan(0, end).find(offset)
+    }
+
+    /// The greatest position at or below `limit` that a batch ends at, knowing that one starts at
+    /// `from`; `from` itself if the first batch ends behind the limit.
+    pub(crate) fn last_boundary(&self, from: u64, limit: u64) -> Result<u64, ScanError> {
+        let near = limit.saturating_sub(BOUNDARY_SEARCH_BYTES);
+        let hint = match u32::try_from(near) {
+            Ok(near) if u64::from(near) > from => {
+                self.offsets.first_at_or_after(near).ok().flatten()
+            }
+            _ => None,
+        };
+        if let Some(entry) = hint.filter(|entry| u64::from(entry.position) <= limit) {
+            let position = u64::from(entry.position);
+            // Believed only if the batch there is the one it names.
+            if let Ok(Some(batch)) = self.scan(position, self.size()).next()
+                && batch.header.last_offset() == entry.offset
+            {
+                return self.last_boundary_from(position, limit);
+            }
+        }
+        self.last_boundary_from(from, limit)
+    }
+
+    pub(crate) fn newest(&self) -> Option<TimeEntry> {
+        self.progress().newest
+    }
+
+    /// Where the segment may be entered to find the first batch as late as `timestamp`.
+    pub(crate) fn before(&self, timestamp: Timestamp) -> io::Result<Offset> {
+        // The entry at exactly this time names the batch itself, an earlier one a batch to pass.
+        let entry = self.times.lookup(Timestamp(timestamp.0.saturating_sub(1)))?;
+        Ok(entry.offset)
+    }
+
+    /// The wall clock's time since the segment began, by its first batch where that has a
+    /// timestamp.
+    pub(crate) fn age_ms(&self, newest: Timestamp, now: Timestamp) -> i64 {
+        match self.first_timestamp() {
+            Some(first) => newest.0.saturating_sub(first.0),
+            None => now.0.saturating_sub(self.created.0),
+        }
+    }
+
+    /// When it was made, or opened if that was later.
+    pub(crate) fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    pub(crate) fn indexes_full(&self) -> bool {
+        self.offsets.is_full() || self.times.is_full()
+    }
+
+    pub(crate) fn offsets(&self) -> &OffsetIndex {
+        &self.offsets
+    }
+
+    /// The largest timestamp of the segment's first batch; read from the file once, if this
+    /// process did not append it.
+    pub(crate) fn first_timestamp(&self) -> Option<Timestamp> {
+        let known = self.first_timestamp.get().copied().or_else(|| {
+            let first = self.scan(0, self.size()).next().ok()??;
+            Some(*self.first_timestamp.get_or_init(|| first.header.max_timestamp))
+        });
+        known.filter(|&timestamp| timestamp > Timestamp::NONE)
+    }
+
+    /// From the batch that the last index entry names; there the indexes know all that was before.
+    pub(crate) fn scan_from_last_entry(&self) -> Scan<'_> {
+        let from = self.offsets.last().map_or(0, |entry| u64::from(entry.position));
+        self.scan(from, self.size())
+    }
+
+    /// Reads a batch whole and checks it.
+    pub(crate) fn read(&self, located: &Located) -> Result<Batch, ScanError> {
+        let mut raw = vec![0; located.header.size()];
+        self.file.read_exact_at(&mut raw, located.position)?;
+        Batch::split(&mut raw.into())
+            .map_err(|what| ScanError::Bad { position: located.position, what })
+    }
+
+    /// Tells the indexes that the files were renamed by a suffix.
+    pub(crate) fn moved(&self, suffix: &str) {
+        let renamed = |path: PathBuf| {
+            let mut name = path.into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        self.offsets.moved_to(renamed(self.offsets.path()));
+        self.times.moved_to(renamed(self.times.path()));
+    }
+
+    fn rebuild(&self, sizes: IndexSizes) -> Result<(), ScanError> {
+        let mut scan = self.scan(0, self.size());
+        while let Some(batch) = scan.next()? {
+            self.note(&batch, sizes.interval);
+        }
+        Ok(())
+    }
+
+    /// Works out what the next index entry depends on from the last one.
+    fn resume(&self, end: u64) -> Result<(), ScanError> {
+        let from = self.offsets.last().map_or(0, |entry| u64::from(entry.position));
+        let mut progress = Progress { newest: self.times.last(), bytes_since_entry: 0 };
+        let mut scan = self.scan(from, end);
+        while let Some(batch) = scan.next()? {
+            let timestamp = batch.header.max_timestamp;
+            if progress.newest.is_none_or(|newest| timestamp > newest.timestamp) {
+                let offset = batch.header.last_offset();
+                progress.newest = Some(TimeEntry { timestamp, offset });
+            }
+            progress.bytes_since_entry += batch.header.size() as u64;
+        }
+        *self.progress() = progress;
+        Ok(())
+    }
+
+    fn index(
+        &self,
+        last: Offset,
+        position: u64,
+        newest: Option<TimeEntry>,
+    ) -> Result<(), index::AppendError> {
+        let position = u32::try_from(position).map_err(|_| index::AppendError::Full)?;
+        self.offsets.append(last, position)?;
+        newest.map_or(Ok(()), |newest| self.add_time(newest))
+    }
+
+    fn add_time(&self, newest: TimeEntry) -> Result<(), index::AppendError> {
+        self.times.append(newest.timestamp, newest.offset)
+    }
+
+    fn last_boundary_from(&self, from: u64, limit: u64) -> Result<u64, ScanError> {
+        let mut boundary = from;
+        let mut scan = self.scan(from, self.size());
+        while let Some(batch) = scan.next()? {
+            if batch.end() > limit {
+                break;
+            }
+            boundary = batch.end();
+        }
+        Ok(boundary)
+    }
+
+    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What happened to a segment's indexes when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Indexes {
+    Kept,
+    Rebuilt,
+}
+
+/// A write that failed.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// The file is as it was.
+    Undone(io::Error),
+    /// The file may hold a part of it.
+    Torn { error: io::Error, undo: io::Error },
+}
+
+/// How far before a limit the index is asked for a batch to search from.
+const BOUNDARY_SEARCH_BYTES: u64 = 16 << 10;

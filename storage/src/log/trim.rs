@@ -1,0 +1,327 @@
+//! Making a log shorter: from the front by retention and delete-records, from the end by
+//! truncation.
+
+use std::{fmt, io, path::PathBuf, sync::Arc};
+
+use milena_protocol::{Offset, Timestamp};
+use tracing::{info, warn};
+
+use super::{AppendError, Log, Mark, Offline, ReadError, Writer, read::read_error};
+use crate::{
+    fs::Disk,
+    producers::ProducerStates,
+    recovery,
+    retention::{Moment, SegmentFacts, expired},
+    segment::{
+        IndexSizes, Segment,
+        name::{DELETED, Kind},
+    },
+};
+
+/// A segment that is no longer part of its log. Its files have the suffix `.deleted`, under which
+/// the next start would remove them; whoever reads from it still can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedSegment {
+    pub base: Offset,
+    pub bytes: u64,
+    files: Vec<PathBuf>,
+}
+
+impl DeletedSegment {
+    /// Frees the space; due once `file.delete.delay.ms` has passed.
+    ///
+    /// # Errors
+    /// Whatever the disk reports; the next start tries again.
+    pub fn remove(&self, disk: &dyn Disk) -> io::Result<()> {
+        for file in &self.files {
+            match disk.remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a log could not be made shorter.
+#[derive(Debug)]
+pub enum TrimError {
+    OutOfRange {
+        requested: Offset,
+        start: Offset,
+        end: Offset,
+    },
+    /// The log is left as it was, or shorter than asked for, but whole.
+    Io(io::Error),
+    Corrupt(ReadError),
+    Offline(Offline),
+}
+
+impl Log {
+    /// Lets the log begin at `to` (delete-records). The caller has checked that this is not above
+    /// the high watermark, and notes the new start before it answers for it; segments that lie
+    /// wholly below are given back.
+    ///
+    /// # Errors
+    /// [`TrimError::OutOfRange`] above the log's end. A start that lies before the present one
+    /// changes nothing.
+    pub fn advance_start(&self, to: Offset) -> Result<Vec<DeletedSegment>, TrimError> {
+        self.check_online()?;
+        let mut writer = self.writer();
+        {
+            let mut state = self.state_mut();
+            let (start, end) = (state.start, state.end.offset);
+            if to > end {
+                return Err(TrimError::OutOfRange { requested: to, start, end });
+            }
+            if to <= start {
+                return Ok(Vec::new());
+            }
+            state.start = to;
+        }
+        writer.producers.on_log_start(to);
+        self.trim_epochs(|cache| cache.truncate_from_start(to));
+        let below = {
+            let state = self.state();
+            let following = state.segments.iter().skip(1);
+            following.take_while(|segment| segment.base <= to).count()
+        };
+        Ok(self.delete_oldest(below)?)
+    }
+
+    /// Deletes the segments that the topic's retention no longer keeps; nothing at or above the
+    /// high watermark. The log's start moves with them.
+    ///
+    /// # Errors
+    /// What the disk reports; segments that went before stay gone.
+    pub fn retain(
+        &self,
+        now: Timestamp,
+        high_watermark: Offset,
+    ) -> Result<Vec<DeletedSegment>, TrimError> {
+        self.check_online()?;
+        let config = self.config();
+        let mut writer = self.writer();
+        writer.producers.set_expiration_ms(config.producer_expiration_ms);
+        writer.producers.expire(now);
+        let (facts, moment) = {
+            let state = self.state();
+            let facts: Vec<SegmentFacts> = state.segments.iter().map(|it| facts(it)).collect();
+            let (log_start, log_end) = (state.start, state.end.offset);
+            (facts, Moment { now, high_watermark, log_start, log_end })
+        };
+        let expired = expired(&facts, &config, moment);
+        if expired.total() == 0 {
+            return Ok(Vec::new());
+        }
+        if expired.total() == facts.len() {
+            let base = writer.next;
+            self.roll(&mut writer, base, &config, now)?;
+        }
+        let start = facts.get(expired.total()).map_or(writer.next, |kept| kept.base);
+        {
+            let mut state = self.state_mut();
+            state.start = state.start.max(start);
+        }
+        writer.producers.on_log_start(start);
+        self.trim_epochs(|cache| cache.truncate_from_start(start));
+        info!(dir = %self.dir.display(), start = start.0, by_time = expired.by_time,
+            by_size = expired.by_size, below_start = expired.below_start, "segments expired");
+        Ok(self.delete_oldest(expired.total())?)
+    }
+
+    /// Drops every batch that reaches `offset` or beyond, so that the log ends at or before it.
+    /// What was noted of the recovery point must not be above `offset` when this is called:
+    /// see [`crate::manager::Manager::truncate_to`].
+    ///
+    /// # Errors
+    /// [`TrimError::OutOfRange`] below the log's start: [`Log::truncate_fully`] is for that. An
+    /// offset at or behind the end changes nothing.
+    pub fn truncate_to(&self, offset: Offset, now: Timestamp) -> Result<(), TrimError> {
+        self.check_online()?;
+        let mut writer = self.writer();
+        let _turn = self.flushing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (segments, start, end) = {
+            let state = self.state();
+            (state.segments.clone(), state.start, state.end.offset)
+        };
+        if offset >= end {
+            return Ok(());
+        }
+        if offset < start {
+            return Err(TrimError::OutOfRange { requested: offset, start, end });
+        }
+        let keep = segments.partition_point(|segment| segment.base <= offset).max(1);
+        let Some(last) = keep.checked_sub(1).and_then(|at| segments.get(at)) else {
+            return Ok(());
+        };
+        let named = |error| read_error(offset, last.base, error);
+        let cut = last.find(offset, last.size()).map_err(named)?;
+        let position = cut.as_ref().map_or(last.size(), |batch| batch.position);
+        let next = cut.map_or(offset, |batch| batch.header.base_offset);
+
+        // Readers first; then from the end, so that a crash leaves a log without gaps.
+        self.show_truncated(keep, Mark { offset: next, segment: last.base, position });
+        for segment in segments.iter().skip(keep).rev() {
+            self.delete_files(segment)?.remove(&*self.disk)?;
+            self.disk.sync_dir(&self.dir)?;
+        }
+        last.truncate(next, position).map_err(named)?;
+        last.sync_all()?;
+        self.trim_epochs(|cache| cache.truncate_from_end(next));
+        let config = self.config();
+        let mut producers = ProducerStates::new(config.producer_expiration_ms);
+        let kept = segments.get(..keep).unwrap_or_default();
+        recovery::replay(&*self.disk, &self.dir, kept, (start, next), now, &mut producers)
+            .map_err(named)?;
+        let active = Arc::clone(last);
+        *writer = Writer { active, position, next, producers };
+        info!(dir = %self.dir.display(), from = end.0, to = next.0, "truncated");
+        Ok(())
+    }
+
+    /// Drops everything; the log goes on at `new_start`.
+    ///
+    /// # Errors
+    /// The log goes offline if it is left without a segment to write to.
+    pub fn truncate_fully(&self, new_start: Offset, now: Timestamp) -> Result<(), TrimError> {
+        self.check_online()?;
+        let config = self.config();
+        let mut writer = self.writer();
+        let _turn = self.flushing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let segments = self.state().segments.clone();
+        for segment in segments.iter().rev() {
+            self.delete_files(segment)?.remove(&*self.disk)?;
+            self.disk.sync_dir(&self.dir)?;
+        }
+        let sizes = IndexSizes::of(&config);
+        let fresh = Segment::create(&self.disk, &self.dir, new_start, sizes, now);
+        let fresh = Arc::new(fresh.map_err(|error| {
+            TrimError::Offline(self.go_offline(format_args!("no segment to write to: {error}")))
+        })?);
+        self.trim_epochs(|cache| {
+            let had_any = cache.latest().is_some();
+            cache.clear();
+            had_any
+        });
+        let mut producers = ProducerStates::new(config.producer_expiration_ms);
+        producers.reset(new_start);
+        let mark = Mark { offset: new_start, segment: new_start, position: 0 };
+        {
+            let mut state = self.state_mut();
+            state.segments = vec![Arc::clone(&fresh)];
+            (state.start, state.end, state.flushed) = (new_start, mark, mark);
+            state.unsynced.clear();
+            state.directory_unsynced = true;
+        }
+        *writer = Writer { active: fresh, position: 0, next: new_start, producers };
+        Ok(())
+    }
+
+    fn show_truncated(&self, keep: usize, end: Mark) {
+        let mut state = self.state_mut();
+        state.segments.truncate(keep);
+        state.unsynced.retain(|segment| segment.base <= end.segment);
+        state.end = end;
+        if state.flushed.offset > end.offset {
+            state.flushed = end;
+        }
+    }
+
+    fn trim_epochs(&self, trim: impl FnOnce(&mut crate::epochs::EpochCache) -> bool) {
+        let mut epochs = self.epochs_mut();
+        let changed = trim(&mut epochs.cache);
+        epochs.dirty |= changed;
+    }
+
+    /// Takes the oldest segments out of the log, one by one so that a crash leaves no gap.
+    fn delete_oldest(&self, count: usize) -> io::Result<Vec<DeletedSegment>> {
+        let oldest: Vec<Arc<Segment>> = self.state().segments.iter().take(count).cloned().collect();
+        let mut deleted = Vec::with_capacity(count);
+        for segment in oldest {
+            deleted.push(self.delete_files(&segment)?);
+            let mut state = self.state_mut();
+            state.segments.retain(|other| other.base != segment.base);
+            state.unsynced.retain(|other| other.base != segment.base);
+            drop(state);
+            self.disk.sync_dir(&self.dir)?;
+        }
+        Ok(deleted)
+    }
+
+    /// Renames a segment's files; the log itself goes last, as it is what makes them a segment.
+    fn delete_files(&self, segment: &Segment) -> io::Result<DeletedSegment> {
+        let mut files = Vec::new();
+        for kind in Kind::ALL.into_iter().rev() {
+            let path = segment.path(kind);
+            let mut gone = path.clone().into_os_string();
+            gone.push(DELETED);
+            let gone = PathBuf::from(gone);
+            match self.disk.rename(&path, &gone) {
+                Ok(()) => files.push(gone),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    warn!(file = %path.display(), %error, "segment file not deleted");
+                    return Err(error);
+                }
+            }
+        }
+        segment.moved(DELETED);
+        Ok(DeletedSegment { base: segment.base, bytes: segment.size(), files })
+    }
+}
+
+fn facts(segment: &Segment) -> SegmentFacts {
+    let newest = segment.newest().map(|newest| newest.timestamp);
+    let newest = newest.filter(|&newest| newest > Timestamp::NONE).unwrap_or(segment.created());
+    SegmentFacts { base: segment.base, bytes: segment.size(), newest }
+}
+
+impl fmt::Display for TrimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange { requested, start, end } => {
+                write!(f, "offset {} is outside {}..{}", requested.0, start.0, end.0)
+            }
+            Self::Io(error) => error.fmt(f),
+            Self::Corrupt(error) => error.fmt(f),
+            Self::Offline(offline) => offline.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TrimError {}
+
+impl From<io::Error> for TrimError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<Offline> for TrimError {
+    fn from(offline: Offline) -> Self {
+        Self::Offline(offline)
+    }
+}
+
+impl From<ReadError> for TrimError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io(error) => Self::Io(error),
+            ReadError::Offline(offline) => Self::Offline(offline),
+            error => Self::Corrupt(error),
+        }
+    }
+}
+
+/// Rolling is the only part of an append that trimming does.
+impl From<AppendError> for TrimError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::NoSpace => Self::Io(io::ErrorKind::StorageFull.into()),
+            AppendError::Io(error) => Self::Io(error),
+            AppendError::Offline(offline) => Self::Offline(offline),
+            other => Self::Io(io::Error::other(other)),
+        }
+    }
+}

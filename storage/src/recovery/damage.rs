@@ -1,0 +1,82 @@
+//! Tells what a crash leaves behind from what it does not.
+
+use std::io;
+
+use bytes::Bytes;
+use milena_protocol::records::{Batch, BatchError, BatchHeader, HEADER_BYTES};
+
+use super::walk::Stop;
+use crate::segment::Segment;
+
+/// Whether a crash explains that no whole batch starts where the walk stopped. It does if bytes
+/// are missing: the batch goes on behind the end of the file, or a page in it was never written
+/// and reads as zeros. It also does if nothing follows that anyone could miss; `sound_behind`
+/// says that later segments hold something.
+pub(super) fn is_of_a_crash(
+    segment: &Segment,
+    stop: &Stop,
+    sound_behind: bool,
+) -> io::Result<bool> {
+    let (start, end) = (stop.position, segment.size());
+    let mut head = [0; HEADER_BYTES];
+    let read = segment.file().read_at(&mut head, start)?;
+    let claimed = match BatchHeader::read(head.get(..read).unwrap_or_default()) {
+        Ok(header) => start.saturating_add(header.size() as u64),
+        Err(BatchError::Truncated { .. }) => return Ok(true),
+        // The header is damaged itself, so that its length says nothing.
+        Err(_) => end,
+    };
+    if claimed > end || has_lost_page(segment, start, claimed)? {
+        return Ok(true);
+    }
+    Ok(!sound_behind && !has_whole_batch(segment, start + 1, stop)?)
+}
+
+/// Whether zeros begin between `start` and `claimed` and go on to the end of their page. A page
+/// that a crash took reads like that, either whole or from where it was last written.
+fn has_lost_page(segment: &Segment, start: u64, claimed: u64) -> io::Result<bool> {
+    let mut page = [0; PAGE_BYTES];
+    let mut at = start - start % PAGE_BYTES as u64;
+    while at < claimed {
+        let read = segment.file().read_at(&mut page, at)?;
+        let bytes = page.get(..read).unwrap_or_default();
+        let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+        let zeros_from = at + (read - zeros) as u64;
+        if zeros > 0 && zeros_from.max(start) < claimed.min(at + read as u64) {
+            return Ok(true);
+        }
+        at += PAGE_BYTES as u64;
+    }
+    Ok(false)
+}
+
+/// Whether a whole batch, with an offset that could follow, starts anywhere from `from` on.
+fn has_whole_batch(segment: &Segment, from: u64, stop: &Stop) -> io::Result<bool> {
+    let end = segment.size();
+    let mut held = Vec::new();
+    let mut at = from;
+    while at + HEADER_BYTES as u64 <= end {
+        let want = SEARCH_BYTES.min(usize::try_from(end - at).unwrap_or(usize::MAX));
+        held.resize(want, 0);
+        segment.file().read_exact_at(&mut held, at)?;
+        for (offset, window) in held.windows(HEADER_BYTES).enumerate() {
+            let Ok(header) = BatchHeader::read(window) else { continue };
+            let position = at + offset as u64;
+            let follows = header.base_offset >= stop.expected
+                && header.base_offset.0 - stop.expected.0 <= i64::from(i32::MAX);
+            if follows && position + header.size() as u64 <= end {
+                let mut whole = vec![0; header.size()];
+                segment.file().read_exact_at(&mut whole, position)?;
+                if Batch::split(&mut Bytes::from(whole)).is_ok() {
+                    return Ok(true);
+                }
+            }
+        }
+        // The last window of this piece is the first of the next but one.
+        at += (want - HEADER_BYTES + 1) as u64;
+    }
+    Ok(false)
+}
+
+const PAGE_BYTES: usize = 4096;
+const SEARCH_BYTES: usize = 1 << 20;

@@ -1,0 +1,388 @@
+//! Opening a log: trusting what is known to have been synced, checking everything else.
+//!
+//! A crash can take what was written after the last sync, page by page and in any order. So past
+//! the recovery point every batch is read and its checksum compared; the log ends before the
+//! first one that is not whole. But only if a crash explains it: bytes that are missing, or a page
+//! of zeros. Damage with sound batches behind it and no such trace, and any damage below the
+//! recovery point, is not cut away: opening fails and names the place.
+
+mod damage;
+mod leftovers;
+mod walk;
+
+use std::{fmt, io, path::Path, sync::Arc};
+
+use milena_protocol::{Offset, Timestamp};
+use tracing::{info, warn};
+
+use self::walk::{Stop, Walk};
+use crate::{
+    checkpoint::Found,
+    epochs::EpochCache,
+    fs::Disk,
+    log::{Epochs, LogConfig, Mark, OpenLog, State, Writer, producing},
+    producers::ProducerStates,
+    segment::{IndexSizes, Indexes, Located, ScanError, Segment, name, name::Kind},
+};
+
+/// What opening a log found and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    pub segments: usize,
+    /// Batches past the recovery point whose checksum was compared.
+    pub batches_checked: u64,
+    pub bytes_checked: u64,
+    /// Bytes behind the last whole batch, which a crash had left; they are gone.
+    pub bytes_cut: u64,
+    /// Segments behind the cut, counted in `bytes_cut`.
+    pub segments_dropped: usize,
+    pub indexes_rebuilt: usize,
+    /// Files of unfinished deletions and compactions that were removed.
+    pub leftovers: usize,
+}
+
+#[derive(Debug)]
+pub enum OpenError {
+    Io(io::Error),
+    /// Damage that no crash explains. Nothing was changed.
+    Corrupt {
+        segment: Offset,
+        position: u64,
+        expected: Offset,
+        reason: String,
+    },
+}
+
+/// A log's parts, made sure of.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) writer: Writer,
+    pub(crate) state: State,
+    pub(crate) epochs: Epochs,
+    pub(crate) report: Recovered,
+}
+
+pub(crate) fn load(
+    disk: &Arc<dyn Disk>,
+    dir: &Arc<Path>,
+    config: &LogConfig,
+    open: OpenLog,
+) -> Result<Loaded, OpenError> {
+    disk.create_dir_all(dir)?;
+    let leftovers = leftovers::sweep(&**disk, dir)?;
+    let (cache, all_headers) = match EpochCache::load(&**disk, dir)? {
+        Found::Whole(cache) => (cache, false),
+        Found::Absent => (EpochCache::default(), true),
+        Found::Damaged { reason } => {
+            warn!(dir = %dir.display(), reason, "rebuilding the leader epochs");
+            (EpochCache::default(), true)
+        }
+    };
+    let epochs = Epochs { cache, dirty: false };
+    let report = Recovered { leftovers, ..Recovered::default() };
+    let mut opening = Opening { disk, dir, config, open, epochs, report };
+    let (mut segments, mut end) = opening.segments(all_headers)?;
+    if segments.is_empty() || end < open.log_start {
+        // What was deleted on request stays deleted, even if a crash took what came before it.
+        let bases: Vec<Offset> = segments.drain(..).map(|segment| segment.base).collect();
+        opening.drop_all(&bases)?;
+        segments.push(opening.create(open.log_start)?);
+        end = open.log_start;
+    }
+    opening.finish(segments, end)
+}
+
+/// Brings `producers` up to date with a log of `start..end`.
+pub(crate) fn replay(
+    disk: &dyn Disk,
+    dir: &Path,
+    segments: &[Arc<Segment>],
+    (start, end): (Offset, Offset),
+    now: Timestamp,
+    producers: &mut ProducerStates,
+) -> Result<(), ScanError> {
+    let from = producers.restore(disk, dir, start, end, now)?;
+    let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
+    for segment in segments.iter().skip(first) {
+        let size = segment.size();
+        let Some(entry) = segment.find(from, size)? else { continue };
+        let mut scan = segment.scan(entry.position, size);
+        while let Some(batch) = scan.next()? {
+            let marker = if batch.header.attributes.is_control() {
+                producing::end_marker(&segment.read(&batch)?)
+            } else {
+                None
+            };
+            producing::note(producers, &batch.header, marker, now);
+        }
+    }
+    producers.advance_end(end);
+    Ok(())
+}
+
+struct Opening<'a> {
+    disk: &'a Arc<dyn Disk>,
+    dir: &'a Arc<Path>,
+    config: &'a LogConfig,
+    open: OpenLog,
+    epochs: Epochs,
+    report: Recovered,
+}
+
+impl Opening<'_> {
+    /// All segments that stay, and where the last of them ends.
+    fn segments(&mut self, all_headers: bool) -> Result<(Vec<Arc<Segment>>, Offset), OpenError> {
+        let bases = self.bases()?;
+        let doubted = self.first_doubted(&bases);
+        let mut segments = Vec::with_capacity(bases.len());
+        let mut end = self.open.log_start;
+        for (at, &base) in bases.iter().enumerate() {
+            let behind = bases.get(at + 1..).unwrap_or_default();
+            match behind.first() {
+                Some(&next) if at < doubted => {
+                    segments.push(self.trusted(base, next, all_headers)?);
+                    end = next;
+                }
+                None if self.open.clean_stop => {
+                    let (segment, last) = self.closed(base)?;
+                    segments.push(segment);
+                    end = last;
+                }
+                _ if at > doubted && self.is_hole(end, base) => {
+                    self.drop_all(bases.get(at..).unwrap_or_default())?;
+                    break;
+                }
+                _ => {
+                    let (segment, stop) = self.doubted(base, behind)?;
+                    end = stop.expected;
+                    segments.push(segment);
+                    if stop.damage.is_some() {
+                        self.drop_all(behind)?;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok((segments, end))
+    }
+
+    fn bases(&self) -> io::Result<Vec<Offset>> {
+        let entries = self.disk.read_dir(self.dir)?;
+        let mut bases: Vec<Offset> = entries
+            .iter()
+            .filter_map(|entry| name::parse(&entry.name))
+            .filter(|(_, kind)| *kind == Kind::Log)
+            .map(|(base, _)| base)
+            .collect();
+        bases.sort_unstable();
+        Ok(bases)
+    }
+
+    /// The segment that the recovery point lies in; those before it were synced whole.
+    fn first_doubted(&self, bases: &[Offset]) -> usize {
+        if self.open.clean_stop {
+            return bases.len();
+        }
+        bases.partition_point(|base| *base <= self.open.recovery_point).saturating_sub(1)
+    }
+
+    /// A segment that is missing something before `base`, which only compaction may leave out.
+    fn is_hole(&self, end: Offset, base: Offset) -> bool {
+        base > end && end >= self.open.recovery_point && !self.config.compact
+    }
+
+    fn trusted(
+        &mut self,
+        base: Offset,
+        next: Offset,
+        all_headers: bool,
+    ) -> Result<Arc<Segment>, OpenError> {
+        let (sizes, now) = (self.sizes(), self.open.now);
+        let opened = Segment::open_sealed(self.disk, self.dir, base, next, sizes, now);
+        let (segment, indexes) = opened.map_err(|error| corrupt(base, base, error))?;
+        self.report.indexes_rebuilt += usize::from(indexes == Indexes::Rebuilt);
+        if all_headers {
+            let mut scan = segment.scan(0, segment.size());
+            while let Some(batch) = scan.next().map_err(|error| corrupt(base, base, error))? {
+                self.note_epoch(&batch);
+            }
+        }
+        Ok(Arc::new(segment))
+    }
+
+    /// The last segment of a log that was closed in order.
+    fn closed(&mut self, base: Offset) -> Result<(Arc<Segment>, Offset), OpenError> {
+        let (sizes, now) = (self.sizes(), self.open.now);
+        let opened = Segment::open_active(self.disk, self.dir, base, sizes, now);
+        let (segment, indexes) = opened.map_err(|error| corrupt(base, base, error))?;
+        self.report.indexes_rebuilt += usize::from(indexes == Indexes::Rebuilt);
+        let mut end = segment.offsets().last().map_or(base, |entry| entry.offset);
+        let mut scan = segment.scan_from_last_entry();
+        while let Some(batch) = scan.next().map_err(|error| corrupt(base, end, error))? {
+            self.note_epoch(&batch);
+            end = batch.header.last_offset().next();
+        }
+        Ok((Arc::new(segment), end))
+    }
+
+    /// Walks a segment that a crash may have damaged, and cuts it where it did.
+    fn doubted(
+        &mut self,
+        base: Offset,
+        behind: &[Offset],
+    ) -> Result<(Arc<Segment>, Stop), OpenError> {
+        let sizes = self.sizes();
+        let segment = Segment::open_unindexed(self.disk, self.dir, base, sizes, self.open.now)?;
+        let walk = Walk {
+            segment: &segment,
+            trusted_below: self.open.recovery_point,
+            without_gaps: !self.config.compact,
+        };
+        let stop = walk.run(|batch| {
+            segment.note(batch, sizes.interval);
+            self.note_epoch(batch);
+        })?;
+        self.report.batches_checked += stop.batches_checked;
+        self.report.bytes_checked += stop.bytes_checked;
+        if let Some(reason) = &stop.damage {
+            let sound_behind = behind.iter().any(|base| self.has_bytes(*base));
+            let trusted = stop.expected < self.open.recovery_point;
+            if trusted || !damage::is_of_a_crash(&segment, &stop, sound_behind)? {
+                return Err(OpenError::Corrupt {
+                    segment: base,
+                    position: stop.position,
+                    expected: stop.expected,
+                    reason: reason.clone(),
+                });
+            }
+            let bytes = segment.size() - stop.position;
+            warn!(dir = %self.dir.display(), base = base.0, position = stop.position, bytes,
+                end = stop.expected.0, reason, "cut what a crash had left unfinished");
+            self.report.bytes_cut += bytes;
+            segment.cut(stop.position)?;
+        }
+        self.report.indexes_rebuilt += 1;
+        Ok((Arc::new(segment), stop))
+    }
+
+    fn create(&self, base: Offset) -> Result<Arc<Segment>, OpenError> {
+        let sizes = self.sizes();
+        let created = Segment::create(self.disk, self.dir, base, sizes, self.open.now)?;
+        Ok(Arc::new(created))
+    }
+
+    fn finish(mut self, segments: Vec<Arc<Segment>>, end: Offset) -> Result<Loaded, OpenError> {
+        let Some(active) = segments.last().map(Arc::clone) else {
+            return Err(io::Error::from(io::ErrorKind::NotFound).into());
+        };
+        let first = segments.first().map_or(end, |segment| segment.base);
+        let start = self.open.log_start.max(first);
+        if !self.open.clean_stop {
+            self.settle(&segments)?;
+        }
+        self.epochs.dirty |= self.epochs.cache.truncate_from_end(end);
+        self.epochs.dirty |= self.epochs.cache.truncate_from_start(start);
+        let mut producers = ProducerStates::new(self.config.producer_expiration_ms);
+        let (disk, bounds) = (&**self.disk, (start, end));
+        replay(disk, self.dir, &segments, bounds, self.open.now, &mut producers)
+            .map_err(|error| corrupt(active.base, end, error))?;
+        self.report.segments = segments.len();
+        let position = active.size();
+        let mark = Mark { offset: end, segment: active.base, position };
+        let state = State {
+            segments,
+            start,
+            end: mark,
+            flushed: mark,
+            unsynced: Vec::new(),
+            directory_unsynced: false,
+        };
+        if self.report.batches_checked > 0 || self.report.bytes_cut > 0 {
+            info!(dir = %self.dir.display(), report = ?self.report, "recovered");
+        }
+        let writer = Writer { active, position, next: end, producers };
+        Ok(Loaded { writer, state, epochs: self.epochs, report: self.report })
+    }
+
+    /// What was just read may be in the page cache alone: makes it as durable as it claims to be.
+    fn settle(&self, segments: &[Arc<Segment>]) -> io::Result<()> {
+        let bases: Vec<Offset> = segments.iter().map(|segment| segment.base).collect();
+        let doubted = segments.iter().skip(self.first_doubted(&bases));
+        for (segment, sealed) in doubted.clone().zip(doubted.skip(1).map(|_| true).chain([false])) {
+            segment.sync()?;
+            // An index is rebuilt once more if it does not survive; a full disk need not stop us.
+            let kept = if sealed { segment.seal() } else { Ok(()) };
+            if let Err(error) = kept.and_then(|()| segment.sync_indexes()) {
+                warn!(dir = %self.dir.display(), base = segment.base.0, %error, "index not saved");
+            }
+        }
+        self.disk.sync_dir(self.dir)
+    }
+
+    /// Removes segments that lie behind a hole, from the end.
+    fn drop_all(&mut self, bases: &[Offset]) -> io::Result<()> {
+        for &base in bases.iter().rev() {
+            let path = |kind| self.dir.join(name::file_name(base, kind));
+            let bytes = self.disk.open(&path(Kind::Log), crate::fs::Mode::Read)?.len()?;
+            warn!(dir = %self.dir.display(), base = base.0, bytes, "dropped what lay behind a hole");
+            self.report.bytes_cut += bytes;
+            self.report.segments_dropped += 1;
+            for kind in Kind::ALL {
+                match self.disk.remove_file(&path(kind)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            self.disk.sync_dir(self.dir)?;
+        }
+        Ok(())
+    }
+
+    fn has_bytes(&self, base: Offset) -> bool {
+        let path = self.dir.join(name::file_name(base, Kind::Log));
+        let opened = self.disk.open(&path, crate::fs::Mode::Read);
+        opened.and_then(|file| file.len()).map_or(true, |len| len > 0)
+    }
+
+    fn note_epoch(&mut self, batch: &Located) {
+        let (epoch, start) = (batch.header.leader_epoch, batch.header.base_offset);
+        if self.epochs.cache.latest().is_none_or(|latest| epoch > latest.epoch) {
+            self.epochs.dirty |= self.epochs.cache.assign(epoch, start);
+        }
+    }
+
+    fn sizes(&self) -> IndexSizes {
+        IndexSizes::of(self.config)
+    }
+}
+
+fn corrupt(segment: Offset, expected: Offset, error: ScanError) -> OpenError {
+    match error {
+        ScanError::Io(error) => OpenError::Io(error),
+        ScanError::Bad { position, what } => {
+            OpenError::Corrupt { segment, position, expected, reason: what.to_string() }
+        }
+    }
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Corrupt { segment, position, expected, reason } => write!(
+                f,
+                "segment {} is damaged at position {position}, where offset {} was expected: \
+                 {reason}",
+                segment.0, expected.0
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}

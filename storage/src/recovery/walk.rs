@@ -1,0 +1,116 @@
+//! Reads a segment from its start: by headers where it was synced, whole where it may not have
+//! been.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use milena_protocol::{
+    Offset,
+    records::{Batch, BatchError, BatchHeader},
+};
+
+use crate::segment::{Located, ScanError, Segment};
+
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    pub(super) segment: &'a Segment,
+    /// Batches that end below are not read whole.
+    pub(super) trusted_below: Offset,
+    /// Each batch read whole starts where the one before it ended.
+    pub(super) without_gaps: bool,
+}
+
+/// Where a walk ended: at the segment's end, or before the first batch that is not as it should
+/// be.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) position: u64,
+    /// The offset that the next batch would have.
+    pub(super) expected: Offset,
+    pub(super) damage: Option<String>,
+    pub(super) batches_checked: u64,
+    pub(super) bytes_checked: u64,
+}
+
+impl Walk<'_> {
+    pub(super) fn run(&self, mut seen: impl FnMut(&Located)) -> io::Result<Stop> {
+        let end = self.segment.size();
+        let mut stop = Stop {
+            position: 0,
+            expected: self.segment.base,
+            damage: None,
+            batches_checked: 0,
+            bytes_checked: 0,
+        };
+        let mut scan = self.segment.scan(0, end);
+        while stop.expected < self.trusted_below {
+            match scan.next() {
+                Ok(None) => return Ok(stop),
+                Ok(Some(batch)) if batch.header.base_offset < stop.expected => {
+                    return Ok(stop.damaged(out_of_place(&batch.header)));
+                }
+                // Reaches beyond what was synced, so it is not one that was.
+                Ok(Some(batch)) if batch.header.last_offset() >= self.trusted_below => break,
+                Ok(Some(batch)) => {
+                    seen(&batch);
+                    stop.pass(&batch);
+                }
+                Err(ScanError::Io(error)) => return Err(error),
+                Err(ScanError::Bad { what, .. }) => return Ok(stop.damaged(what.to_string())),
+            }
+        }
+        self.verify(stop, end, seen)
+    }
+
+    fn verify(&self, mut stop: Stop, end: u64, mut seen: impl FnMut(&Located)) -> io::Result<Stop> {
+        let mut held = Bytes::new();
+        while stop.position < end {
+            let left = end - stop.position;
+            let batch = match Batch::split(&mut held) {
+                Ok(batch) => batch,
+                Err(BatchError::Truncated { need, .. })
+                    if need as u64 <= left && (held.len() as u64) < left =>
+                {
+                    held = self.read(stop.position, left.min(need.max(CHUNK_BYTES) as u64))?;
+                    continue;
+                }
+                Err(error) => return Ok(stop.damaged(error.to_string())),
+            };
+            let header = batch.header();
+            let gap = header.base_offset > stop.expected && self.without_gaps;
+            if header.base_offset < stop.expected || gap {
+                return Ok(stop.damaged(out_of_place(header)));
+            }
+            let located = Located { position: stop.position, header: *header };
+            seen(&located);
+            stop.pass(&located);
+            stop.batches_checked += 1;
+            stop.bytes_checked += batch.size() as u64;
+        }
+        Ok(stop)
+    }
+
+    fn read(&self, position: u64, len: u64) -> io::Result<Bytes> {
+        let mut chunk = BytesMut::zeroed(usize::try_from(len).map_err(io::Error::other)?);
+        self.segment.file().read_exact_at(&mut chunk, position)?;
+        Ok(chunk.freeze())
+    }
+}
+
+impl Stop {
+    fn pass(&mut self, batch: &Located) {
+        self.position = batch.end();
+        self.expected = batch.header.last_offset().next();
+    }
+
+    fn damaged(self, reason: String) -> Self {
+        Self { damage: Some(reason), ..self }
+    }
+}
+
+fn out_of_place(header: &BatchHeader) -> String {
+    format!("a batch with offset {}", header.base_offset.0)
+}
+
+/// Batches are read this many bytes at a time.
+const CHUNK_BYTES: usize = 1 << 20;
