@@ -1,5 +1,3 @@
-//! Every codec, each way, and against input that lies.
-
 use std::io::Write;
 
 use super::*;

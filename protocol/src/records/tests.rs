@@ -1,5 +1,3 @@
-//! Batches as clients make them, cut short, flipped and rebuilt.
-
 use bytes::Bytes;
 use proptest::{collection, option, prelude::*};
 
