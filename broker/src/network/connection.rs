@@ -1,0 +1,263 @@
+//! One connection: requests taken and started in order, answers sent in that order.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+};
+
+use milena_protocol::wire::{Chunk, Frame};
+use tokio::{
+    io::AsyncRead,
+    sync::{Notify, mpsc},
+};
+
+use super::{
+    Outgoing, Socket,
+    activity::Activity,
+    budget::{Budget, Lease},
+    closed::Closed,
+    frames::Frames,
+    limits::{GATHERED_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, Limits, UNSENT_BYTES_MAX},
+    stop::Stop,
+};
+use crate::{
+    dispatch::{Answer, Dispatch, Peer, Refusal, Started},
+    purgatory::Timers,
+};
+
+/// What all connections share.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) dispatch: Arc<Dispatch>,
+    pub(super) timers: Arc<Timers>,
+    pub(super) limits: Limits,
+    pub(super) budget: Arc<Budget>,
+}
+
+/// Serves `socket` to its end. A panic of a handler ends it, too, and nothing else.
+pub(super) async fn run(
+    socket: impl Socket,
+    peer: Arc<Peer>,
+    shared: &Shared,
+    stopping: Arc<Stop>,
+) -> Closed {
+    let mut serving = pin!(serve(socket, peer, shared, stopping));
+    let contained = poll_fn(move |cx| {
+        let poll = AssertUnwindSafe(|| serving.as_mut().poll(cx));
+        match catch_unwind(poll) {
+            Ok(poll) => poll,
+            // The future is not polled again: what it left half done is dropped with it.
+            Err(_) => Poll::Ready(Closed::Panicked),
+        }
+    });
+    contained.await
+}
+
+async fn serve(
+    socket: impl Socket,
+    peer: Arc<Peer>,
+    shared: &Shared,
+    stopping: Arc<Stop>,
+) -> Closed {
+    let (incoming, outgoing) = socket.into_halves();
+    let activity = Activity::new(&shared.timers);
+    let unsent = Unsent::default();
+    let (started, answers) = mpsc::channel(IN_FLIGHT_REQUESTS_MAX);
+    let frames = Frames::new(incoming, &shared.limits, &shared.budget, &shared.timers, &activity);
+    let mut reading = pin!(read(frames, &shared.dispatch, peer, started, &unsent, stopping));
+    let mut writing = pin!(write(outgoing, answers, &unsent, &activity));
+    let mut silence = pin!(activity.silence(shared.limits.idle));
+    let end_of_reading = tokio::select! {
+        closed = &mut reading => closed,
+        closed = &mut writing => return closed,
+        () = &mut silence => return Closed::Idle,
+    };
+    if let Closed::ByPeer(_) = end_of_reading {
+        return end_of_reading;
+    }
+    // What came before the end is still answered.
+    tokio::select! {
+        broken = writing => match broken {
+            Closed::Stopping => end_of_reading,
+            broken => broken,
+        },
+        () = silence => end_of_reading,
+    }
+}
+
+/// A request that was started, in the queue from the reading to the writing half.
+struct InFlight {
+    state: State,
+    /// The frame's memory, for as long as the handler may look at it.
+    _lease: Option<Lease>,
+}
+
+enum State {
+    Waiting(Answer),
+    Done(Option<Frame>),
+}
+
+async fn read<R: AsyncRead + Unpin>(
+    mut frames: Frames<'_, R>,
+    dispatch: &Dispatch,
+    peer: Arc<Peer>,
+    started: mpsc::Sender<InFlight>,
+    unsent: &Unsent,
+    stopping: Arc<Stop>,
+) -> Closed {
+    loop {
+        unsent.below_limit().await;
+        let Ok(place) = started.reserve().await else { return Closed::ByPeer(None) };
+        if stopping.is_begun() {
+            return Closed::Stopping;
+        }
+        let (frame, lease) = tokio::select! {
+            biased;
+            frame = frames.next() => match frame {
+                Ok(frame) => frame,
+                Err(closed) => return closed,
+            },
+            () = stopping.begun() => return Closed::Stopping,
+        };
+        let state = match dispatch.start(&peer, frame) {
+            Started::Refused(refusal) => return Closed::Refused(refusal),
+            Started::Answered(frame) => State::Done(Some(frame)),
+            Started::Answering(mut answer) => match poll_once(&mut answer).await {
+                Poll::Ready(Ok(frame)) => State::Done(frame),
+                Poll::Ready(Err(refusal)) => return Closed::Refused(refusal),
+                Poll::Pending => State::Waiting(answer),
+            },
+        };
+        match state {
+            // The request is done with, and its memory free.
+            State::Done(None) => {}
+            State::Done(Some(frame)) => {
+                unsent.add(&frame);
+                place.send(InFlight { state: State::Done(Some(frame)), _lease: None });
+            }
+            State::Waiting(_) => place.send(InFlight { state, _lease: Some(lease) }),
+        }
+    }
+}
+
+/// Ends with [`Closed::Stopping`] once the other half has ended and all its answers are sent.
+async fn write(
+    mut outgoing: impl Outgoing,
+    mut answers: mpsc::Receiver<InFlight>,
+    unsent: &Unsent,
+    activity: &Activity<'_>,
+) -> Closed {
+    let mut gathered = Gathered::default();
+    let mut waiting: Option<InFlight> = None;
+    loop {
+        let next = match waiting.take() {
+            Some(next) => next,
+            None => match answers.recv().await {
+                Some(next) => next,
+                None => return Closed::Stopping,
+            },
+        };
+        match next.state {
+            State::Done(frame) => gathered.push_counted(frame),
+            State::Waiting(answer) => {
+                activity.set_busy(true);
+                let frame = answer.await;
+                activity.set_busy(false);
+                match frame {
+                    Ok(frame) => gathered.push(frame),
+                    Err(refusal) => return Closed::Refused(refusal),
+                }
+            }
+        }
+        // What else is ready goes out with it.
+        while gathered.bytes < GATHERED_BYTES_MAX
+            && let Ok(mut next) = answers.try_recv()
+        {
+            match next.state {
+                State::Done(frame) => gathered.push_counted(frame),
+                State::Waiting(ref mut answer) => match poll_once(answer).await {
+                    Poll::Ready(Ok(frame)) => gathered.push(frame),
+                    Poll::Ready(Err(refusal)) => return Closed::Refused(refusal),
+                    Poll::Pending => {
+                        waiting = Some(next);
+                        break;
+                    }
+                },
+            }
+        }
+        activity.touch();
+        if let Err(error) = outgoing.send(&mut gathered.chunks).await {
+            return Closed::ByPeer(Some(error));
+        }
+        activity.touch();
+        unsent.remove(std::mem::take(&mut gathered).counted);
+    }
+}
+
+async fn poll_once(answer: &mut Answer) -> Poll<Result<Option<Frame>, Refusal>> {
+    poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await
+}
+
+/// What is to be sent in one go.
+#[derive(Default)]
+struct Gathered {
+    chunks: VecDeque<Chunk>,
+    bytes: usize,
+    /// Memory that [`Unsent`] knows of.
+    counted: usize,
+}
+
+impl Gathered {
+    fn push(&mut self, frame: Option<Frame>) {
+        if let Some(frame) = frame {
+            self.bytes += frame.len();
+            self.chunks.extend(frame.into_chunks());
+        }
+    }
+
+    fn push_counted(&mut self, frame: Option<Frame>) {
+        self.counted += frame.as_ref().map_or(0, memory_of);
+        self.push(frame);
+    }
+}
+
+/// Memory of answers that are there before their turn. The reading half stops while it is too
+/// much: a peer that does not read its answers gets no more of them.
+#[derive(Default)]
+struct Unsent {
+    bytes: AtomicUsize,
+    removed: Notify,
+}
+
+impl Unsent {
+    fn add(&self, frame: &Frame) {
+        self.bytes.fetch_add(memory_of(frame), Ordering::Relaxed);
+    }
+
+    fn remove(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.removed.notify_one();
+    }
+
+    async fn below_limit(&self) {
+        // Both halves are one task: nothing is removed between the look and the wait.
+        while self.bytes.load(Ordering::Relaxed) >= UNSENT_BYTES_MAX {
+            self.removed.notified().await;
+        }
+    }
+}
+
+fn memory_of(frame: &Frame) -> usize {
+    let in_memory = |chunk: &Chunk| match chunk {
+        Chunk::Bytes(bytes) => bytes.len(),
+        Chunk::Range(_) => 0,
+    };
+    frame.chunks().iter().map(in_memory).sum()
+}

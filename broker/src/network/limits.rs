@@ -1,0 +1,61 @@
+//! Everything that a peer could want too much of, and how much it gets.
+
+use std::time::Duration;
+
+use crate::config::BrokerConfig;
+
+/// What the configuration decides. The rest are constants below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub connections: usize,
+    pub connections_per_address: usize,
+    /// The longest frame, without its length.
+    pub frame_bytes: usize,
+    /// All frames that are arriving or being handled, on all connections.
+    pub held_bytes: usize,
+    /// `None`: a silent connection stays.
+    pub idle: Option<Duration>,
+    /// By when each further [`HALF_FRAME_PROGRESS_BYTES`] of a frame must have come.
+    pub half_frame: Duration,
+}
+
+impl Limits {
+    #[must_use]
+    pub fn from_config(config: &BrokerConfig) -> Self {
+        let count = |limit: i32| usize::try_from(limit).unwrap_or(0);
+        Self {
+            connections: count(config.max_connections),
+            connections_per_address: count(config.max_connections_per_ip),
+            frame_bytes: count(config.socket_request_max_bytes),
+            // Negative is without limit.
+            held_bytes: usize::try_from(config.queued_max_request_bytes).unwrap_or(usize::MAX),
+            idle: u64::try_from(config.connections_max_idle_ms).ok().map(Duration::from_millis),
+            half_frame: HALF_FRAME_TIMEOUT,
+        }
+    }
+}
+
+/// Requests of one connection that are not answered yet. Clients have 5 by default; some pipeline
+/// without end.
+pub(super) const IN_FLIGHT_REQUESTS_MAX: usize = 128;
+
+/// Answers of one connection that are in memory and wait for those before them, or for the peer
+/// to read. Files do not count.
+pub(super) const UNSENT_BYTES_MAX: usize = 1 << 20;
+
+/// Answers that are there together leave together, up to this.
+pub(super) const GATHERED_BYTES_MAX: usize = 256 << 10;
+
+/// What a connection reads at a time: it begins small and grows while reads fill it.
+pub(super) const READ_BYTES_MIN: usize = 16 << 10;
+pub(super) const READ_BYTES_MAX: usize = 128 << 10;
+
+/// How far a frame's buffer may be ahead of what has come of the frame.
+pub(super) const GROWTH_FACTOR: usize = 4;
+
+const HALF_FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const HALF_FRAME_PROGRESS_BYTES: usize = 64 << 10;
+
+/// How long a listener waits after the system could not give it a connection, as when no file
+/// descriptor is left.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
