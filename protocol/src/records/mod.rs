@@ -6,6 +6,7 @@
 
 mod batch;
 mod builder;
+mod checksum;
 mod control;
 mod error;
 mod header;

@@ -1,6 +1,6 @@
 //! What a leader writes into a batch that it appends.
 
-use super::{Batch, BatchHeader, HEADER_BYTES, TimestampType};
+use super::{Batch, BatchHeader, HEADER_BYTES, TimestampType, checksum::carry_over};
 use crate::ids::{LeaderEpoch, Offset, Timestamp};
 
 /// The fields that only the leader of a partition knows.
@@ -28,15 +28,10 @@ impl HeaderPatch {
             max_timestamp: append_time,
             ..moved
         };
-        // A CRC is linear: what changed in the header, carried over the length of the body, is
-        // what changes in the sum of both.
-        let changed = old.partial_checksum() ^ stamped.partial_checksum();
-        let body_len = batch.size() - HEADER_BYTES;
-        stamped.checksum = if body_len == 0 {
-            stamped.partial_checksum()
-        } else {
-            crc32c::crc32c_combine(changed, old.checksum, body_len)
-        };
+        // A CRC is linear: what the header changes in its own part of the sum, carried over the
+        // length of the body, is what changes in the whole.
+        let change = old.partial_checksum() ^ stamped.partial_checksum();
+        stamped.checksum = old.checksum ^ carry_over(change, batch.size() - HEADER_BYTES);
         stamped
     }
 
