@@ -1,3 +1,7 @@
 //! The `milena` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    milena_broker::cli::run()
+}

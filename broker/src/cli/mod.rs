@@ -1,1 +1,127 @@
 //! The command line: parse, call, print.
+//!
+//! | exit code | meaning                                               |
+//! |-----------|-------------------------------------------------------|
+//! | 0         | done                                                  |
+//! | 1         | a broker or the disk refused; the reason is on stderr |
+//! | 2         | the command line itself is wrong                      |
+//! | 3         | no broker could be reached in time                    |
+
+mod completion;
+mod config;
+mod consume;
+mod output;
+mod produce;
+mod topic;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::{ClientError, Cluster};
+
+/// A Kafka-compatible partitioned log broker, and the tools to talk to one.
+#[derive(Debug, Parser)]
+#[command(name = "milena", version, propagate_version = true, max_term_width = 100)]
+struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    #[command(subcommand)]
+    Topic(topic::Topic),
+    Produce(produce::Produce),
+    Consume(consume::Consume),
+    #[command(subcommand)]
+    Config(config::Config),
+    Completion(completion::Completion),
+}
+
+/// Which cluster to talk to, and how long to wait for it.
+#[derive(Args, Debug)]
+struct Target {
+    /// Brokers to start from, host:port, separated by commas
+    #[arg(
+        short = 'b',
+        long,
+        value_name = "HOST:PORT",
+        env = "MILENA_BOOTSTRAP",
+        default_value = "127.0.0.1:9092"
+    )]
+    bootstrap: String,
+    /// Seconds to wait for each answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    timeout: u64,
+}
+
+impl Target {
+    async fn connect(&self) -> Result<Cluster, ClientError> {
+        Cluster::connect(&self.bootstrap, Duration::from_secs(self.timeout)).await
+    }
+}
+
+/// What a command ended with when nothing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+}
+
+/// Runs the program on the process's own arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let command = Command::parse();
+    match execute(command.verb) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !output::is_broken_pipe(&error) {
+                output::error(&error);
+            }
+            exit_code_of(&error)
+        }
+    }
+}
+
+fn execute(verb: Verb) -> anyhow::Result<Outcome> {
+    match verb {
+        Verb::Topic(command) => block_on(command.run()),
+        Verb::Produce(command) => block_on(command.run()),
+        Verb::Consume(command) => block_on(command.run()),
+        Verb::Config(command) => block_on(command.run()),
+        Verb::Completion(command) => command.run(),
+    }
+}
+
+/// One thread is enough for a command that waits for a broker.
+fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(command)?;
+    Ok(Outcome::Done)
+}
+
+fn exit_code_of(error: &anyhow::Error) -> ExitCode {
+    if output::is_broken_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    match error.downcast_ref::<ClientError>() {
+        Some(ClientError::Unreachable { .. } | ClientError::TimedOut { .. }) => {
+            ExitCode::from(EXIT_UNREACHABLE)
+        }
+        _ => ExitCode::FAILURE,
+    }
+}
+
+const EXIT_UNREACHABLE: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Command::command().debug_assert();
+    }
+}

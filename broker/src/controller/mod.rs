@@ -1,1 +1,243 @@
 //! Changes to the cluster's metadata, decided purely and committed to the metadata log.
+//!
+//! A decision is a function of a [`View`] and a request; it returns records and what to answer.
+//! The [`Controller`] runs decisions one after the other, each on the outcome of those before.
+
+//! Changes to the cluster's metadata, decided purely and committed to the metadata log.
+//!
+//! A decision is a function of a [`View`] and a request; it returns records and what to answer.
+//! The [`Controller`] runs decisions one after the other, each on the outcome of those before.
+
+mod configs;
+mod driver;
+mod features;
+mod leaders;
+mod name;
+mod producer_ids;
+mod refusal;
+mod start;
+mod topics;
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use milena_protocol::{
+    ProducerId, Uuid,
+    messages::topics::{
+        create_partitions::CreatePartitionsTopic, create_topics::CreatableTopic,
+        delete_topics::DeleteTopicState,
+    },
+    wire::Str,
+};
+use tokio::sync::{mpsc, oneshot};
+
+pub use configs::{Alteration, Change, Edit, Operation};
+pub use driver::Driver;
+pub use features::{FeatureUpdate, SUPPORTED_FEATURES, SupportedFeature};
+pub use leaders::Election;
+pub use name::{BadName, check as check_topic_name, is_internal};
+pub use refusal::Refusal;
+pub use topics::{Created, Deleted, PARTITIONS_PER_REQUEST_MAX};
+
+use crate::{
+    clock::{Clock, Rng},
+    config::BrokerConfig,
+    metadata::{Image, Metadata, MetadataRecord, NotCommitted, Quorum},
+};
+use driver::{Decided, Job};
+
+/// Asks for changes of the metadata. Cheap to clone; thread-safe.
+///
+/// An answer comes once the change is committed and all that follows the metadata has followed
+/// it. Each method answers [`Refusal::NotCommitted`] for every item if the log failed.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    jobs: mpsc::Sender<Job>,
+    producer_ids: Arc<producer_ids::Block>,
+}
+
+/// What a controller works with.
+#[derive(Debug)]
+pub struct Parts {
+    pub quorum: Box<dyn Quorum>,
+    pub metadata: Arc<Metadata>,
+    pub config: Arc<ArcSwap<BrokerConfig>>,
+    pub node: Node,
+    pub clock: Arc<dyn Clock>,
+    pub rng: Arc<dyn Rng>,
+}
+
+impl Controller {
+    /// A controller and its driver, which is to be started with the replayed image and then run on
+    /// a thread of its own.
+    #[must_use]
+    pub fn new(parts: Parts) -> (Self, Driver) {
+        let (jobs, queue) = mpsc::channel(JOBS_WAITING_MAX);
+        let Parts { quorum, metadata, config, node, clock, rng } = parts;
+        let driver = Driver { jobs: queue, quorum, metadata, config, node, clock, rng };
+        (Self { jobs, producer_ids: Arc::default() }, driver)
+    }
+
+    pub async fn create_topics(
+        &self,
+        topics: Vec<CreatableTopic>,
+        validate_only: bool,
+    ) -> Vec<Result<Created, Refusal>> {
+        let count = topics.len();
+        self.decide(move |view| topics::create(view, &topics, validate_only))
+            .await
+            .unwrap_or_else(|error| refuse_all(count, &error))
+    }
+
+    pub async fn delete_topics(&self, targets: Vec<DeleteTopicState>) -> Vec<Deleted> {
+        let asked = targets.clone();
+        let decided = self.decide(move |view| topics::delete(view, &targets)).await;
+        decided.unwrap_or_else(|error| {
+            let failed = |one: DeleteTopicState| Deleted {
+                name: one.name,
+                id: one.topic_id,
+                outcome: Err(Refusal::from(error.clone())),
+            };
+            asked.into_iter().map(failed).collect()
+        })
+    }
+
+    pub async fn create_partitions(
+        &self,
+        topics: Vec<CreatePartitionsTopic>,
+        validate_only: bool,
+    ) -> Vec<Result<(), Refusal>> {
+        let count = topics.len();
+        self.decide(move |view| topics::create_partitions(view, &topics, validate_only))
+            .await
+            .unwrap_or_else(|error| refuse_all(count, &error))
+    }
+
+    pub async fn alter_configs(
+        &self,
+        alterations: Vec<Alteration>,
+        validate_only: bool,
+    ) -> Vec<Result<(), Refusal>> {
+        let count = alterations.len();
+        self.decide(move |view| configs::alter(view, &alterations, validate_only))
+            .await
+            .unwrap_or_else(|error| refuse_all(count, &error))
+    }
+
+    /// # Errors
+    /// Why none of `updates` was made.
+    pub async fn update_features(
+        &self,
+        updates: Vec<FeatureUpdate>,
+        validate_only: bool,
+    ) -> Result<(), Refusal> {
+        self.decide(move |view| features::update(view, &updates, validate_only)).await?
+    }
+
+    pub async fn elect_leaders(
+        &self,
+        election: Election,
+        partitions: Vec<(Str, i32)>,
+    ) -> Vec<Result<(), Refusal>> {
+        let count = partitions.len();
+        self.decide(move |view| leaders::elect(view, election, &partitions))
+            .await
+            .unwrap_or_else(|error| refuse_all(count, &error))
+    }
+
+    /// Whether each partition's replicas can be moved, or a move of them be stopped.
+    pub async fn reassign(&self, moves: Vec<Reassignment>) -> Vec<Result<(), Refusal>> {
+        let count = moves.len();
+        self.decide(move |view| (Vec::new(), leaders::reassign(view, &moves)))
+            .await
+            .unwrap_or_else(|error| refuse_all(count, &error))
+    }
+
+    /// A producer id that nobody has had before, in any life of the cluster.
+    ///
+    /// # Errors
+    /// [`Refusal::NotCommitted`] if a new block was needed and the log failed.
+    pub async fn next_producer_id(&self) -> Result<ProducerId, Refusal> {
+        loop {
+            if let Some(id) = self.producer_ids.take() {
+                return Ok(id);
+            }
+            let block = self.decide(producer_ids::next_block).await?;
+            if let Some(id) = self.producer_ids.refill(block) {
+                return Ok(id);
+            }
+        }
+    }
+
+    /// Has `decision` made in its turn, on the state that all before it left behind.
+    async fn decide<T: Send + 'static>(
+        &self,
+        decision: impl FnOnce(&View<'_>) -> (Vec<MetadataRecord>, T) + Send + 'static,
+    ) -> Result<T, NotCommitted> {
+        let (sender, answer) = oneshot::channel();
+        let job: Job = Box::new(move |view| {
+            let (records, outcome) = decision(view);
+            Decided {
+                records,
+                // A client that is gone has nobody to be told.
+                answer: Box::new(move |committed| {
+                    let _ = sender.send(committed.map(|()| outcome));
+                }),
+            }
+        });
+        let stopped = || NotCommitted("the controller has stopped".to_owned());
+        self.jobs.send(job).await.map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+/// Where a partition's replicas are to live; `None` stops a move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reassignment {
+    pub topic: Str,
+    pub partition: i32,
+    pub replicas: Option<Vec<i32>>,
+}
+
+/// All that a decision may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub image: &'a Image,
+    pub config: &'a BrokerConfig,
+    pub node: Node,
+    pub rng: &'a dyn Rng,
+}
+
+/// This broker, as the controller knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    pub id: i32,
+    /// Its first log directory.
+    pub directory: Uuid,
+}
+
+impl View<'_> {
+    /// Brokers that can hold replicas, by number.
+    fn active(&self) -> Vec<i32> {
+        self.image.brokers().filter(|broker| !broker.fenced).map(|broker| broker.id).collect()
+    }
+
+    /// Where a replica on `broker` is put.
+    fn directory_of(&self, broker: i32) -> Uuid {
+        let first = self.image.broker(broker).and_then(|broker| broker.directories.first());
+        first.copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Decided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decided").field("records", &self.records).finish_non_exhaustive()
+    }
+}
+
+fn refuse_all<T>(count: usize, error: &NotCommitted) -> Vec<Result<T, Refusal>> {
+    (0..count).map(|_| Err(Refusal::from(error.clone()))).collect()
+}
+
+/// Decisions that may wait for their turn; whoever comes then waits to wait.
+const JOBS_WAITING_MAX: usize = 1024;

@@ -193,7 +193,7 @@ mod tests {
             wheel.insert(deadline, deadline);
             assert_eq!(wheel.next_deadline(), Some(deadline));
             if let Some(before) = deadline.checked_sub(1) {
-                assert_eq!(expired_at(&mut wheel, before), []);
+                assert_eq!(expired_at(&mut wheel, before), Vec::<u64>::new());
             }
             assert_eq!(expired_at(&mut wheel, deadline), [deadline]);
             assert_eq!(wheel.next_deadline(), None);

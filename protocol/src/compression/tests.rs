@@ -1,3 +1,5 @@
+//! Every codec, each way, and against input that lies.
+
 use super::*;
 
 fn sample(len: usize) -> Vec<u8> {

@@ -1,3 +1,5 @@
+//! Batches as clients make them, cut short, flipped and rebuilt.
+
 use bytes::Bytes;
 use proptest::{collection, option, prelude::*};
 

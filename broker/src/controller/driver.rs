@@ -1,0 +1,128 @@
+//! Runs decisions one after the other and commits what they decided.
+//!
+//! Whatever waits is decided in one go, each on the outcome of those before it, and committed with
+//! one sync. Nobody is answered, and no image is published, before that.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+use super::{Node, View, start};
+use crate::{
+    clock::{Clock, Rng},
+    config::BrokerConfig,
+    metadata::{Image, Inconsistent, Metadata, MetadataRecord, NotCommitted, Quorum},
+};
+
+/// A decision that waits for its turn.
+pub(super) type Job = Box<dyn FnOnce(&View<'_>) -> Decided + Send>;
+
+/// What was decided, and whom to tell once that is committed, or is not.
+pub(super) struct Decided {
+    pub(super) records: Vec<MetadataRecord>,
+    pub(super) answer: Box<dyn FnOnce(Result<(), NotCommitted>) + Send>,
+}
+
+/// The only writer of the metadata. Blocks: it wants a thread of its own.
+#[derive(Debug)]
+pub struct Driver {
+    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) quorum: Box<dyn Quorum>,
+    pub(super) metadata: Arc<Metadata>,
+    pub(super) config: Arc<ArcSwap<BrokerConfig>>,
+    pub(super) node: Node,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rng: Arc<dyn Rng>,
+}
+
+impl Driver {
+    /// Takes up the state that the log was replayed to: registers this broker and begins a new
+    /// reign over its partitions. What is published first is the state after that.
+    ///
+    /// # Errors
+    /// The log took nothing; the broker must not serve.
+    pub fn start(&mut self, replayed: Image) -> Result<(), NotCommitted> {
+        let config = self.config.load_full();
+        let records = start::records(&self.view(&replayed, &config));
+        let mut image = replayed;
+        let count = records.len();
+        take_in(&mut image, &records).map_err(|error| NotCommitted(error.to_string()))?;
+        let batches: Vec<_> = records.chunks(RECORDS_PER_BATCH).map(<[_]>::to_vec).collect();
+        self.quorum.propose(&batches, self.clock.now())?;
+        info!(node = self.node.id, records = count, end = image.end(), "registered the broker");
+        self.metadata.publish(Arc::new(image), self.quorum.status());
+        Ok(())
+    }
+
+    /// Serves until every [`super::Controller`] is gone.
+    pub fn run(mut self) {
+        let mut jobs = Vec::new();
+        while self.jobs.blocking_recv_many(&mut jobs, JOBS_PER_COMMIT) > 0 {
+            self.serve(jobs.drain(..));
+        }
+    }
+
+    fn serve(&mut self, jobs: impl Iterator<Item = Job>) {
+        let config = self.config.load_full();
+        let mut image = Image::clone(&self.metadata.image());
+        let mut batches = Vec::new();
+        let mut answers = Vec::new();
+        for job in jobs {
+            let Decided { records, answer } = job(&self.view(&image, &config));
+            match take_in(&mut image, &records) {
+                Ok(()) => {
+                    if !records.is_empty() {
+                        batches.push(records);
+                    }
+                    answers.push(answer);
+                }
+                Err(error) => {
+                    error!(%error, "refused a decision that contradicts the metadata");
+                    answer(Err(NotCommitted(error.to_string())));
+                }
+            }
+        }
+        let outcome = self.commit(image, &batches);
+        for answer in answers {
+            answer(outcome.clone());
+        }
+    }
+
+    fn commit(
+        &mut self,
+        image: Image,
+        batches: &[Vec<MetadataRecord>],
+    ) -> Result<(), NotCommitted> {
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let end = self.quorum.propose(batches, self.clock.now()).inspect_err(|error| {
+            error!(%error, "could not commit a change of the metadata");
+        })?;
+        debug_assert_eq!(end, image.end(), "the log and the image count the same records");
+        self.metadata.publish(Arc::new(image), self.quorum.status());
+        Ok(())
+    }
+
+    fn view<'a>(&'a self, image: &'a Image, config: &'a BrokerConfig) -> View<'a> {
+        View { image, config, node: self.node, rng: &*self.rng }
+    }
+}
+
+/// Applies all of `records` to `image`, or none.
+fn take_in(image: &mut Image, records: &[MetadataRecord]) -> Result<(), Inconsistent> {
+    let mut next = image.clone();
+    for record in records {
+        let offset = next.end();
+        next.apply(record, offset)?;
+    }
+    *image = next;
+    Ok(())
+}
+
+/// Decisions that share one sync.
+const JOBS_PER_COMMIT: usize = 64;
+/// Records of a start in one batch; a decision's are one batch whatever their number.
+const RECORDS_PER_BATCH: usize = 10_000;

@@ -1,0 +1,164 @@
+"""Driver for confluent-kafka (librdkafka)."""
+
+import sys
+import time
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition, libversion, version
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka import TopicCollection
+
+from driver import Record, Sink, records_of, serve
+
+
+class Confluent:
+    def __init__(self, address):
+        self.base = {"bootstrap.servers": address, "client.id": "confluent-kafka"}
+        self.admin = AdminClient(self.base)
+        self.producers = {}
+
+    def hello(self, _):
+        return {
+            "version": f"{version()[0] if isinstance(version(), tuple) else version()} (librdkafka {libversion()[0]})",
+            "codecs": ["none", "gzip", "snappy", "lz4", "zstd"],
+        }
+
+    def create_topic(self, c):
+        new = NewTopic(c["topic"], c["partitions"], 1, config=c.get("config", {}))
+        self.admin.create_topics([new], request_timeout=20)[c["topic"]].result()
+        return {}
+
+    def delete_topic(self, c):
+        self.admin.delete_topics([c["topic"]], request_timeout=20)[c["topic"]].result()
+        return {}
+
+    def describe_topic(self, c):
+        found = self.admin.describe_topics(TopicCollection([c["topic"]]), request_timeout=20)[c["topic"]].result()
+        return {
+            "partitions": [
+                {"id": p.id, "leader": p.leader.id, "replicas": [n.id for n in p.replicas], "isr": [n.id for n in p.isr]}
+                for p in found.partitions
+            ]
+        }
+
+    def delete_records(self, c):
+        partition = TopicPartition(c["topic"], c["partition"], c["before"])
+        result = self.admin.delete_records([partition], request_timeout=20)[partition].result()
+        return {"low_watermark": result.low_watermark}
+
+    def offsets(self, c):
+        partition = TopicPartition(c["topic"], c["partition"])
+        return {
+            name: self.admin.list_offsets({partition: spec}, request_timeout=20)[partition].result().offset
+            for name, spec in (("earliest", OffsetSpec.earliest()), ("latest", OffsetSpec.latest()))
+        }
+
+    def offset_for_time(self, c):
+        consumer = self.consumer()
+        try:
+            return {"offset": found_offset(consumer, c["topic"], c["partition"], c["timestamp"])}
+        finally:
+            consumer.close()
+
+    def produce(self, c):
+        producer = self.producers.get(c.get("producer"))
+        if producer is None:
+            producer = Producer(
+                self.base
+                | {
+                    "acks": c.get("acks", "all"),
+                    "compression.type": c.get("codec", "none"),
+                    "enable.idempotence": c.get("idempotent", False),
+                    "message.max.bytes": 2_000_000,
+                    "linger.ms": 5,
+                }
+            )
+            if "producer" in c:
+                self.producers[c["producer"]] = producer
+        offsets, failures = [], []
+
+        def delivered(error, message):
+            if error:
+                failures.append(error)
+            else:
+                offsets.append(message.offset())
+
+        for r in records_of(c):
+            options = {} if r.timestamp is None else {"timestamp": r.timestamp}
+            while True:
+                try:
+                    producer.produce(
+                        c["topic"], r.value, r.key, c["partition"], headers=r.headers, on_delivery=delivered, **options
+                    )
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        left = producer.flush(c.get("timeout", 60))
+        if failures:
+            raise KafkaException(failures[0])
+        if left:
+            raise TimeoutError(f"{left} records undelivered")
+        return {"offsets": offsets if c.get("acks") != "0" and len(offsets) <= 1000 else None, "count": len(offsets)}
+
+    def consume(self, c):
+        start = c["from"]
+        consumer = self.consumer()
+        try:
+            if isinstance(start, dict):
+                start = found_offset(consumer, c["topic"], c["partition"], start["timestamp"])
+            elif start == "earliest":
+                start = -2
+            consumer.assign([TopicPartition(c["topic"], c["partition"], start)])
+            sink = Sink(c)
+            fill(consumer, sink, c.get("timeout", 60))
+            return sink.answer()
+        finally:
+            consumer.close()
+
+    def tail(self, c):
+        consumer = self.consumer({"enable.partition.eof": True})
+        try:
+            consumer.assign([TopicPartition(c["topic"], c["partition"], -1)])
+            for _ in range(200):
+                message = consumer.poll(0.1)
+                if message and message.error() and message.error().code() == KafkaError._PARTITION_EOF:
+                    break
+            else:
+                raise TimeoutError("never reached the end")
+            produced = self.produce(c)
+            sink = Sink({"count": produced["count"]})
+            fill(consumer, sink, 20)
+            return sink.answer()
+        finally:
+            consumer.close()
+
+    def consumer(self, more=None):
+        return Consumer(
+            self.base
+            | {"group.id": "unused", "enable.auto.commit": False, "auto.offset.reset": "error", "check.crcs": True}
+            | (more or {})
+        )
+
+
+def found_offset(consumer, topic, partition, timestamp):
+    [found] = consumer.offsets_for_times([TopicPartition(topic, partition, timestamp)], timeout=20)
+    return found.offset
+
+
+def fill(consumer, sink, timeout):
+    deadline = time.monotonic() + timeout
+    while not sink.full():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"read {sink.taken} of {sink.wanted} records")
+        for message in consumer.consume(1000, timeout=0.2):
+            if message.error():
+                if message.error().code() == KafkaError._PARTITION_EOF:
+                    continue
+                raise KafkaException(message.error())
+            sink.take(
+                Record(message.key(), message.value(), message.headers() or [], message.timestamp()[1], message.offset())
+            )
+
+
+if __name__ == "__main__":
+    serve(Confluent(sys.argv[1]))

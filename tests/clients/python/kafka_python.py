@@ -1,0 +1,158 @@
+"""Driver for kafka-python."""
+
+import sys
+import time
+
+import kafka
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from driver import NotAvailable, Record, Sink, records_of, serve
+
+
+class KafkaPython:
+    def __init__(self, address):
+        self.base = {"bootstrap_servers": address, "client_id": "kafka-python"}
+        self.opened_admin = None
+        self.producers = {}
+
+    @property
+    def admin(self):
+        if self.opened_admin is None:
+            self.opened_admin = KafkaAdminClient(**self.base)
+        return self.opened_admin
+
+    def hello(self, _):
+        return {"version": kafka.__version__, "codecs": ["none", "gzip", "snappy", "lz4", "zstd"]}
+
+    def create_topic(self, c):
+        new = NewTopic(c["topic"], c["partitions"], 1, topic_configs=c.get("config", {}))
+        self.admin.create_topics([new], timeout_ms=20_000)
+        return {}
+
+    def delete_topic(self, c):
+        self.admin.delete_topics([c["topic"]], timeout_ms=20_000)
+        return {}
+
+    def describe_topic(self, c):
+        [found] = self.admin.describe_topics([c["topic"]])
+        return {
+            "partitions": [
+                {
+                    "id": p["partition_index"],
+                    "leader": p["leader_id"],
+                    "replicas": p["replica_nodes"],
+                    "isr": p["isr_nodes"],
+                }
+                for p in found["partitions"]
+            ]
+        }
+
+    def delete_records(self, c):
+        partition = TopicPartition(c["topic"], c["partition"])
+        result = self.admin.delete_records({partition: c["before"]}, timeout_ms=20_000)[partition]
+        return {"low_watermark": result["low_watermark"]}
+
+    def offsets(self, c):
+        partition = TopicPartition(c["topic"], c["partition"])
+        consumer = self.consumer()
+        try:
+            return {
+                "earliest": consumer.beginning_offsets([partition])[partition],
+                "latest": consumer.end_offsets([partition])[partition],
+            }
+        finally:
+            consumer.close()
+
+    def offset_for_time(self, c):
+        partition = TopicPartition(c["topic"], c["partition"])
+        consumer = self.consumer()
+        try:
+            return {"offset": consumer.offsets_for_times({partition: c["timestamp"]})[partition].offset}
+        finally:
+            consumer.close()
+
+    def produce(self, c):
+        producer = self.producers.get(c.get("producer"))
+        opened = producer is None
+        if opened:
+            codec = c.get("codec", "none")
+            acks = c.get("acks", "all")
+            producer = KafkaProducer(
+                **self.base,
+                acks=acks if acks == "all" else int(acks),
+                compression_type=None if codec == "none" else codec,
+                enable_idempotence=c.get("idempotent", False),
+                max_request_size=2_000_000,
+                linger_ms=5,
+            )
+            if "producer" in c:
+                self.producers[c["producer"]] = producer
+        try:
+            sent = [
+                producer.send(c["topic"], r.value, r.key, sendable(r.headers), c["partition"], r.timestamp)
+                for r in records_of(c)
+            ]
+            producer.flush(timeout=c.get("timeout", 60))
+            results = [future.get(timeout=c.get("timeout", 60)) for future in sent]
+        finally:
+            if opened and "producer" not in c:
+                producer.close(timeout=5)
+        offsets = [r.offset for r in results]
+        return {"offsets": offsets if c.get("acks") != "0" and len(offsets) <= 1000 else None, "count": len(offsets)}
+
+    def consume(self, c):
+        partition = TopicPartition(c["topic"], c["partition"])
+        consumer = self.consumer()
+        try:
+            consumer.assign([partition])
+            start = c["from"]
+            if start == "earliest":
+                consumer.seek_to_beginning(partition)
+            elif isinstance(start, dict):
+                consumer.seek(partition, consumer.offsets_for_times({partition: start["timestamp"]})[partition].offset)
+            else:
+                consumer.seek(partition, start)
+            sink = Sink(c)
+            fill(consumer, partition, sink, c.get("timeout", 60))
+            return sink.answer()
+        finally:
+            consumer.close()
+
+    def tail(self, c):
+        partition = TopicPartition(c["topic"], c["partition"])
+        consumer = self.consumer()
+        try:
+            consumer.assign([partition])
+            consumer.seek_to_end(partition)
+            consumer.position(partition)
+            produced = self.produce(c)
+            sink = Sink({"count": produced["count"]})
+            fill(consumer, partition, sink, 20)
+            return sink.answer()
+        finally:
+            consumer.close()
+
+    def consumer(self):
+        return KafkaConsumer(
+            **self.base, group_id=None, enable_auto_commit=False, auto_offset_reset="none", check_crcs=True
+        )
+
+
+def sendable(headers):
+    if any(value is None for _, value in headers):
+        raise NotAvailable("kafka-python sends no null header value")
+    return headers
+
+
+def fill(consumer, partition, sink, timeout):
+    deadline = time.monotonic() + timeout
+    while not sink.full():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"read {sink.taken} of {sink.wanted} records")
+        for r in consumer.poll(200, max_records=5000).get(partition, []):
+            sink.take(Record(r.key, r.value, list(r.headers), r.timestamp, r.offset))
+
+
+if __name__ == "__main__":
+    serve(KafkaPython(sys.argv[1]))
