@@ -161,3 +161,6 @@ fn relative(offset: Offset, base: Offset) -> Result<u32, AppendError> {
 fn absolute(relative: u32, base: Offset) -> Offset {
     Offset(base.0.saturating_add(i64::from(relative)))
 }
+
+#[cfg(test)]
+mod tests;

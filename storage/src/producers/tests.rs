@@ -1,4 +1,7 @@
+use std::{io::IoSlice, path::PathBuf};
+
 use super::*;
+use crate::fs::{Mode, sim::SimDisk};
 
 const P: ProducerId = ProducerId(7);
 
@@ -194,4 +197,150 @@ fn beyond_the_limit_the_longest_idle_are_forgotten() {
     assert_eq!(states.len(), PRODUCERS_MAX + 1 - EVICTED_AT_ONCE);
     let known: Vec<i64> = states.entries().map(|entry| entry.producer.0).take(2).collect();
     assert_eq!(known, [0, i64::try_from(EVICTED_AT_ONCE).unwrap() + 1]);
+}
+
+const DIR: &str = "/t-0";
+
+fn disk() -> SimDisk {
+    let disk = SimDisk::new();
+    disk.create_dir_all(Path::new(DIR)).unwrap();
+    disk
+}
+
+fn snapshot_path(offset: i64) -> PathBuf {
+    Path::new(DIR).join(format!("{offset:020}.snapshot"))
+}
+
+fn restore(disk: &SimDisk, start: i64, end: i64) -> ProducerStates {
+    let mut states = ProducerStates::new(1000);
+    let from =
+        states.restore(disk, Path::new(DIR), Offset(start), Offset(end), Timestamp(9000)).unwrap();
+    assert_eq!(from, states.end());
+    states
+}
+
+/// Two producers, one of which has a transaction open; the log ends at 12.
+fn two_producers() -> ProducerStates {
+    let mut states = after(&[(3, 0, 4), (3, 5, 9)]);
+    let open = ProducerBatch { max_timestamp: Timestamp(1234), ..transactional(8) };
+    states.record(&open, Offset(10), Offset(10), Timestamp(0));
+    states.record_marker(&marker(9, true), Offset(11), Timestamp(0));
+    states
+}
+
+#[test]
+fn a_snapshot_has_the_bytes_that_kafka_reads() {
+    let disk = disk();
+    let mut states = two_producers();
+    assert_eq!(states.take_snapshot(&disk, Path::new(DIR)).unwrap(), Some(Offset(12)));
+    assert_eq!(states.take_snapshot(&disk, Path::new(DIR)).unwrap(), None, "nothing new");
+    let file = disk.open(&snapshot_path(12), Mode::Read).unwrap();
+    let mut bytes = vec![0; 10 + 3 * 46];
+    assert_eq!(file.len().unwrap(), bytes.len() as u64);
+    file.read_exact_at(&mut bytes, 0).unwrap();
+
+    let mut body = vec![0, 0, 0, 3];
+    for (id, epoch, sequence, offset, delta, timestamp, coordinator, open) in [
+        (7_i64, 3_i16, 9_i32, 9_i64, 4_i32, 1000_i64, -1_i32, -1_i64),
+        (8, 0, 0, 10, 0, 1234, -1, 10),
+        (9, 0, -1, -1, 0, 2000, 3, -1),
+    ] {
+        body.extend(id.to_be_bytes());
+        body.extend(epoch.to_be_bytes());
+        body.extend(sequence.to_be_bytes());
+        body.extend(offset.to_be_bytes());
+        body.extend(delta.to_be_bytes());
+        body.extend(timestamp.to_be_bytes());
+        body.extend(coordinator.to_be_bytes());
+        body.extend(open.to_be_bytes());
+    }
+    assert_eq!(bytes[..2], [0, 1]);
+    assert_eq!(bytes[2..6], crc32c::crc32c(&body).to_be_bytes());
+    assert_eq!(bytes[6..], body);
+}
+
+#[test]
+fn a_restored_state_judges_as_the_one_before() {
+    let disk = disk();
+    let mut states = two_producers();
+    states.take_snapshot(&disk, Path::new(DIR)).unwrap();
+    let restored = restore(&disk, 0, 12);
+    assert_eq!(restored.entries().collect::<Vec<_>>(), states.entries().collect::<Vec<_>>());
+    assert_eq!(restored.end(), Offset(12));
+    assert_eq!(restored.first_unstable_offset(), Some(Offset(10)));
+    assert!(matches!(restored.check(&batch(3, 5, 9), Origin::Client), Check::Duplicate(_)));
+    assert_eq!(restored.check(&batch(3, 10, 10), Origin::Client), Check::Accept);
+    assert_eq!(
+        restored.check(&batch(3, 11, 11), Origin::Client),
+        Check::OutOfOrder { last: 9, first: 11 }
+    );
+}
+
+#[test]
+fn a_restored_producer_counts_as_heard_of_now() {
+    let disk = disk();
+    after(&[(0, 0, 0)]).take_snapshot(&disk, Path::new(DIR)).unwrap();
+    let mut restored = restore(&disk, 0, 1);
+    assert_eq!(restored.expire(Timestamp(9999)), 0);
+    assert_eq!(restored.expire(Timestamp(10_000)), 1);
+}
+
+#[test]
+fn the_newest_snapshot_inside_the_log_is_taken_and_others_go() {
+    let disk = disk();
+    let dir = Path::new(DIR);
+    for end in [5, 10, 15, 20] {
+        let mut states = after(&[(0, 0, 0)]);
+        states.advance_end(Offset(end));
+        states.take_snapshot(&disk, dir).unwrap();
+    }
+    assert_eq!(restore(&disk, 10, 18).end(), Offset(15));
+    assert_eq!(list_snapshots(&disk, dir).unwrap(), [Offset(10), Offset(15)]);
+    // None fits: start from the beginning of the log.
+    let restored = restore(&disk, 16, 18);
+    assert_eq!((restored.end(), restored.len()), (Offset(16), 0));
+    assert_eq!(list_snapshots(&disk, dir).unwrap(), []);
+}
+
+#[test]
+fn a_snapshot_with_any_bit_flipped_or_any_byte_cut_is_refused_and_an_older_one_taken() {
+    let disk = disk();
+    let dir = Path::new(DIR);
+    let mut states = after(&[(0, 0, 0)]);
+    states.take_snapshot(&disk, dir).unwrap();
+    states.record(&batch(0, 1, 1), Offset(1), Offset(1), Timestamp(0));
+    states.take_snapshot(&disk, dir).unwrap();
+    let mut whole = vec![0; 56];
+    disk.open(&snapshot_path(2), Mode::Read).unwrap().read_exact_at(&mut whole, 0).unwrap();
+
+    let mut damaged: Vec<Vec<u8>> = (0..whole.len()).map(|len| whole[..len].to_vec()).collect();
+    for bit in 0..whole.len() * 8 {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        damaged.push(flipped);
+    }
+    damaged.push([&whole[..], &[0]].concat());
+    for contents in damaged {
+        let file = disk.open(&snapshot_path(2), Mode::CreateOrOpen).unwrap();
+        file.set_len(0).unwrap();
+        file.write_all_at(&mut [IoSlice::new(&contents)], 0).unwrap();
+        assert_eq!(restore(&disk, 0, 2).end(), Offset(1), "{contents:?}");
+        assert_eq!(list_snapshots(&disk, dir).unwrap(), [Offset(1)]);
+    }
+}
+
+#[test]
+fn a_crash_leaves_a_snapshot_that_is_whole_or_refused() {
+    for seed in 0..100 {
+        let disk = disk();
+        disk.sync_dir(Path::new("/")).unwrap();
+        let mut states = two_producers();
+        states.take_snapshot(&disk, Path::new(DIR)).unwrap();
+        disk.crash(seed);
+        let restored = restore(&disk, 0, 12);
+        assert!(
+            restored.is_empty() && restored.end() == Offset(0)
+                || restored.entries().eq(states.entries()) && restored.end() == Offset(12)
+        );
+    }
 }
