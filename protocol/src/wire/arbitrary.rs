@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Nullable, Records, Str, Version, Wire};
+use super::{Nullable, Records, Str, Version, Wire, tagged::TaggedOption};
 use crate::{ErrorCode, Uuid};
 
 /// A value drawn at random, such that encoding it in `v` loses nothing.
@@ -100,6 +100,12 @@ impl<T: Arbitrary> Arbitrary for Vec<T> {
 impl<T: Arbitrary + Nullable> Arbitrary for Option<T> {
     fn arbitrary(seed: &mut Seed, v: Version) -> Self {
         (seed.below(3) > 0).then(|| T::arbitrary(seed, v))
+    }
+}
+
+impl<T: Arbitrary> Arbitrary for TaggedOption<T> {
+    fn arbitrary(seed: &mut Seed, v: Version) -> Self {
+        Self((seed.below(3) > 0).then(|| T::arbitrary(seed, v)))
     }
 }
 

@@ -74,7 +74,7 @@ impl<T: Wire> Nullable for Vec<T> {
         if count > src.len() {
             return Err(Malformed::Truncated { needed: count, left: src.len() });
         }
-        let mut elements = Self::with_capacity(count.min(src.len() / size_of::<T>().max(1)));
+        let mut elements = Self::with_capacity(room::<T>(count, src.len()));
         for _ in 0..count {
             elements.push(T::decode(src, v)?);
         }
@@ -138,5 +138,27 @@ pub(super) fn write_length(dst: &mut FrameWriter, v: Version, length: Option<usi
     }
 }
 
+/// For how many elements to make room at once: never more memory than the bytes that are there.
+fn room<T>(count: usize, left: usize) -> usize {
+    count.min(left / size_of::<T>().max(1))
+}
+
 /// Kafka 4.4 refuses longer arrays, too.
 pub const ARRAY_ELEMENTS_MAX: usize = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_get_exactly_their_room() {
+        assert_eq!(room::<i32>(1000, 4000), 1000);
+        assert_eq!(room::<i32>(1000, 5000), 1000);
+    }
+
+    #[test]
+    fn no_more_room_is_made_than_the_bytes_left_take() {
+        assert_eq!(room::<[u8; 64]>(1_000_000, 1_000_000), 15_625);
+        assert_eq!(room::<()>(5, 9), 5);
+    }
+}

@@ -101,3 +101,67 @@ pub fn response_header_version(key: ApiKey, api_version: i16) -> i16 {
 }
 
 const CLASSIC: Version = Version { number: 0, flexible: false };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(api_key: i16, api_version: i16) -> (RequestHeader, Bytes) {
+        let client_id = Some(Str::from_static("me"));
+        let header = RequestHeader { api_key, api_version, correlation_id: 7, client_id };
+        let mut dst = FrameWriter::new();
+        header.encode(&mut dst);
+        (header, dst.into_bytes())
+    }
+
+    #[test]
+    fn a_client_id_is_never_compact() {
+        let (header, mut bytes) = request(3, 12);
+        assert_eq!(bytes, [0, 3, 0, 12, 0, 0, 0, 7, 0, 2, b'm', b'e', 0].as_slice());
+        assert_eq!(RequestHeader::decode(&mut bytes), Ok(header));
+        assert!(bytes.is_empty());
+    }
+
+    #[test]
+    fn tagged_fields_of_a_header_are_passed_over() {
+        let (header, bytes) = request(3, 12);
+        let mut tagged = bytes.slice(..bytes.len() - 1).to_vec();
+        tagged.extend([1, 5, 2, 0xab, 0xcd]);
+        let mut src = Bytes::from(tagged);
+        assert_eq!(RequestHeader::decode(&mut src), Ok(header));
+        assert!(src.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_api_leaves_its_body_unread() {
+        let (header, mut bytes) = request(4, 0);
+        assert_eq!(RequestHeader::decode(&mut bytes), Ok(header));
+        let (header, bytes) = request(999, 99);
+        let mut longer = Bytes::from([&bytes[..], b"body"].concat());
+        assert_eq!(RequestHeader::decode(&mut longer), Ok(header));
+        assert_eq!(longer, "body");
+    }
+
+    #[test]
+    fn headers_are_flexible_with_their_api() {
+        assert_eq!(request_header_version(ApiKey::Fetch, 11), 1);
+        assert_eq!(request_header_version(ApiKey::Fetch, 12), 2);
+        assert_eq!(response_header_version(ApiKey::Fetch, 11), 0);
+        assert_eq!(response_header_version(ApiKey::Fetch, 12), 1);
+        assert_eq!(request_header_version(ApiKey::SaslHandshake, 1), 1);
+    }
+
+    #[test]
+    fn the_answer_to_api_versions_is_never_flexible() {
+        assert_eq!(request_header_version(ApiKey::ApiVersions, 3), 2);
+        assert_eq!(response_header_version(ApiKey::ApiVersions, 3), 0);
+    }
+
+    #[test]
+    fn every_truncated_header_is_an_error() {
+        let (_, bytes) = request(3, 12);
+        for length in 0..bytes.len() {
+            assert!(RequestHeader::decode(&mut bytes.slice(..length)).is_err());
+        }
+    }
+}

@@ -149,3 +149,58 @@ impl PartialEq for Chunk {
 }
 
 static EMPTY: Bytes = Bytes::new();
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::BorrowedFd;
+
+    use super::*;
+    use crate::wire::{Source, Wire};
+
+    #[derive(Debug)]
+    struct Memory(&'static [u8]);
+
+    impl Source for Memory {
+        fn read_exact_at(&self, buf: &mut [u8], position: u64) -> io::Result<()> {
+            let from = usize::try_from(position).unwrap();
+            buf.copy_from_slice(&self.0[from..from + buf.len()]);
+            Ok(())
+        }
+
+        fn fd(&self) -> Option<BorrowedFd<'_>> {
+            None
+        }
+    }
+
+    fn mixed() -> Records {
+        let source = Arc::new(Memory(b"0123456789"));
+        let mut records = Records::from(Range { source, position: 2, len: 3 });
+        records.push(Bytes::from_static(b"tail"));
+        records
+    }
+
+    #[test]
+    fn a_range_is_counted_but_not_read_when_it_is_encoded() {
+        let mut dst = FrameWriter::new();
+        mixed().encode(&mut dst, Version { number: 0, flexible: false });
+        let frame = dst.finish_unframed();
+        assert_eq!(frame.len(), 4 + 3 + 4);
+        assert_eq!(frame.chunks().len(), 3);
+        assert!(matches!(frame.chunks()[1], Chunk::Range(_)));
+    }
+
+    #[test]
+    fn chunks_are_gathered_in_order() {
+        assert_eq!(mixed().as_bytes(), None);
+        assert_eq!(mixed().to_bytes().unwrap(), "234tail");
+        assert_eq!(Records::new().as_bytes(), Some(&Bytes::new()));
+    }
+
+    #[test]
+    fn decoded_records_are_a_slice_of_their_frame() {
+        let frame = Bytes::from_static(b"\0\0\0\x05batch");
+        let records =
+            Records::decode(&mut frame.clone(), Version { number: 0, flexible: false }).unwrap();
+        assert_eq!(records.as_bytes().unwrap().as_ptr(), frame[4..].as_ptr());
+    }
+}

@@ -16,9 +16,9 @@ impl Section {
     /// No count, or more fields than [`FIELDS_MAX`].
     pub fn open(src: &mut Bytes) -> Result<Self, Malformed> {
         let left = varint::read(src)?;
-        if left > FIELDS_MAX {
-            let length = usize::try_from(left).unwrap_or(usize::MAX);
-            return Err(Malformed::TooLong { length, max: 10_000 });
+        let length = usize::try_from(left).unwrap_or(usize::MAX);
+        if length > FIELDS_MAX {
+            return Err(Malformed::TooLong { length, max: FIELDS_MAX });
         }
         Ok(Self { left })
     }
@@ -77,5 +77,30 @@ pub fn skip(src: &mut Bytes) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// A structure that may be null in a tagged field. Unlike elsewhere a varint, 0 or 1, says whether
+/// it is there, and a field that is missing stands for an empty structure, not for null.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaggedOption<T>(pub Option<T>);
+
+impl<T: Default> Default for TaggedOption<T> {
+    fn default() -> Self {
+        Self(Some(T::default()))
+    }
+}
+
+impl<T: Wire> Wire for TaggedOption<T> {
+    fn decode(src: &mut Bytes, v: Version) -> Result<Self, Malformed> {
+        let there = varint::read(src)? > 0;
+        there.then(|| T::decode(src, v)).transpose().map(Self)
+    }
+
+    fn encode(&self, dst: &mut FrameWriter, v: Version) {
+        varint::write(dst, u32::from(self.0.is_some()));
+        if let Some(value) = &self.0 {
+            value.encode(dst, v);
+        }
+    }
+}
+
 /// Kafka 4.4 refuses more, too.
-pub const FIELDS_MAX: u32 = 10_000;
+pub const FIELDS_MAX: usize = 10_000;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     Uuid,
-    wire::{Str, record},
+    wire::{Str, record, tagged::TaggedOption},
 };
 
 record! {
@@ -81,7 +81,7 @@ record! {
         0+ rebalance_timeout_ms: i32 = -1,
         0+ server_assignor: Option<Str>,
     } tagged {
-        0 => 0+ classic_member_metadata: Option<ClassicMemberMetadata>,
+        0 => 0+ classic_member_metadata: TaggedOption<ClassicMemberMetadata>,
     }
 
     struct ClassicMemberMetadata {
@@ -165,7 +165,7 @@ record! {
         0+ topic_id: Uuid,
         0+ partitions: Vec<i32>,
     } tagged {
-        0 => 0+ assignment_epochs: Option<Vec<i32>>,
+        0 => 0+ assignment_epochs: Option<Vec<i32>> = Some(Vec::new()),
     }
 }
 

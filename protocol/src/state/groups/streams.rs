@@ -20,7 +20,7 @@ record! {
         0+ metadata_hash: i64,
     } tagged {
         0 => 0+ validated_topology_epoch: i32 = -1,
-        1 => 0+ last_assignment_configs: Option<Vec<LastAssignmentConfig>>,
+        1 => 0+ last_assignment_configs: Option<Vec<LastAssignmentConfig>> = Some(Vec::new()),
         2 => 0+ stored_description_topology_epoch: i32 = -1,
         3 => 0+ failed_description_topology_epoch: i32 = -1,
     }
@@ -144,7 +144,7 @@ record! {
         0+ subtopology_id: Str,
         0+ partitions: Vec<i32>,
     } tagged {
-        0 => 0+ assignment_epochs: Option<Vec<i32>>,
+        0 => 0+ assignment_epochs: Option<Vec<i32>> = Some(Vec::new()),
     }
 }
 
