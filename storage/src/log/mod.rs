@@ -255,6 +255,13 @@ impl Log {
         }
     }
 
+    /// The partition is gone: nothing is written any more, whoever still holds the log.
+    pub(crate) fn retire(&self) {
+        // Behind an append or a roll that has begun.
+        let _writer = self.writer();
+        self.offline.get_or_init(|| Offline("the partition was deleted".into()));
+    }
+
     /// The offset below which nothing needs to be read again after a crash, once it is noted.
     ///
     /// # Errors
@@ -328,4 +335,4 @@ impl fmt::Debug for Log {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

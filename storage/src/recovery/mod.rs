@@ -307,11 +307,16 @@ impl Opening<'_> {
     /// What was just read may be in the page cache alone: makes it as durable as it claims to be.
     fn settle(&self, segments: &[Arc<Segment>]) -> io::Result<()> {
         let bases: Vec<Offset> = segments.iter().map(|segment| segment.base).collect();
-        let doubted = segments.iter().skip(self.first_doubted(&bases));
-        for (segment, sealed) in doubted.clone().zip(doubted.skip(1).map(|_| true).chain([false])) {
+        let doubted = segments.get(self.first_doubted(&bases)..).unwrap_or_default();
+        for (at, segment) in doubted.iter().enumerate() {
+            // A log that has just begun has only its name to lose.
+            if segment.size() == 0 {
+                continue;
+            }
             segment.sync()?;
-            // An index is rebuilt once more if it does not survive; a full disk need not stop us.
+            let sealed = at + 1 < doubted.len();
             let kept = if sealed { segment.seal() } else { Ok(()) };
+            // One that does not survive is rebuilt again; a full disk need not stop us.
             if let Err(error) = kept.and_then(|()| segment.sync_indexes()) {
                 warn!(dir = %self.dir.display(), base = segment.base.0, %error, "index not saved");
             }

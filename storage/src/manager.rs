@@ -1,1 +1,0 @@
-//! All logs of one directory.

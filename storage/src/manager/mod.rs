@@ -1,0 +1,523 @@
+//! All logs of one directory.
+//!
+//! | file                               | says                                               |
+//! |------------------------------------|----------------------------------------------------|
+//! | `.lock`                            | one process at a time                              |
+//! | `meta.properties`                  | whose directory this is                            |
+//! | `.kafka_cleanshutdown`             | all logs were closed in order; gone while in use   |
+//! | `recovery-point-offset-checkpoint` | below, nothing need be read again after a crash    |
+//! | `log-start-offset-checkpoint`      | below, records were deleted                        |
+//! | `<topic>-<partition>/`             | a log, and in `partition.metadata` its topic's id  |
+//! | `....<id>-delete/`                 | was a log; goes at the latest with the next start  |
+
+mod error;
+mod name;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use milena_protocol::{Offset, Timestamp, Uuid};
+use tracing::{info, warn};
+
+use self::name::DELETE_SUFFIX;
+pub use self::{error::ManagerError, name::PartitionName};
+use crate::{
+    checkpoint::{self, Found, Offsets},
+    fs::{Disk, Lock, Space},
+    log::{Log, LogConfig, OpenLog, TrimError},
+    meta::{self, MetaProperties},
+    recovery::{OpenError, Recovered},
+};
+
+/// Holds the directory for as long as it lives. Safe to share; creating, deleting and loading
+/// take turns, [`Manager::get`] waits for none of them.
+#[derive(Debug)]
+pub struct Manager {
+    disk: Arc<dyn Disk>,
+    root: PathBuf,
+    meta: MetaProperties,
+    /// The last run closed every log in order.
+    clean_stop: bool,
+    logs: RwLock<BTreeMap<PartitionName, Open>>,
+    /// Held while directories come and go.
+    changing: Mutex<()>,
+    /// What the checkpoint files say.
+    noted: Mutex<Noted>,
+    _lock: Box<dyn Lock>,
+}
+
+/// Who opens a directory.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Required of the directory, where it is known.
+    pub cluster_id: Option<String>,
+    pub node_id: i32,
+    /// For a directory that is new.
+    pub new_cluster_id: String,
+    pub new_directory_id: Uuid,
+}
+
+/// What becomes of a partition's directory that was found.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    Open(Arc<LogConfig>),
+    /// Not this broker's business now; it stays as it is.
+    Leave,
+    /// The topic is gone.
+    Delete,
+}
+
+/// A partition that was to be opened.
+#[derive(Debug)]
+pub struct Loaded {
+    pub name: PartitionName,
+    pub topic_id: Option<Uuid>,
+    pub outcome: Result<(Arc<Log>, Recovered), OpenError>,
+}
+
+/// A directory that is no partition's any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedPartition {
+    dir: PathBuf,
+}
+
+#[derive(Debug)]
+struct Open {
+    log: Arc<Log>,
+    topic_id: Option<Uuid>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    recovery_points: Offsets,
+    log_starts: Offsets,
+}
+
+impl Manager {
+    /// Takes the directory, made if need be. No log is open yet.
+    ///
+    /// # Errors
+    /// It is in use, belongs to somebody else, or cannot be read.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        root: &Path,
+        identity: Identity,
+    ) -> Result<Self, ManagerError> {
+        disk.create_dir_all(root)?;
+        let lock = disk.lock(&root.join(LOCK_FILE)).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => ManagerError::Locked { root: root.to_owned() },
+            _ => error.into(),
+        })?;
+        let meta = own(&*disk, root, identity)?;
+        let noted = Noted {
+            recovery_points: load_offsets(&*disk, &root.join(RECOVERY_POINTS))?,
+            log_starts: load_offsets(&*disk, &root.join(LOG_STARTS))?,
+        };
+        let marker = root.join(CLEAN_STOP_MARKER);
+        let clean_stop = disk.exists(&marker);
+        if clean_stop {
+            // Before anything is written: from here on a stop is a crash.
+            disk.remove_file(&marker)?;
+            disk.sync_dir(root)?;
+        }
+        for entry in disk.read_dir(root)? {
+            if entry.is_dir && entry.name.ends_with(DELETE_SUFFIX) {
+                disk.remove_dir_all(&root.join(entry.name))?;
+            }
+        }
+        Ok(Self {
+            disk,
+            root: root.to_owned(),
+            meta,
+            clean_stop,
+            logs: RwLock::default(),
+            changing: Mutex::new(()),
+            noted: Mutex::new(noted),
+            _lock: lock,
+        })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    pub fn meta(&self) -> &MetaProperties {
+        &self.meta
+    }
+
+    pub fn clean_stop(&self) -> bool {
+        self.clean_stop
+    }
+
+    /// # Errors
+    /// What the disk reports.
+    pub fn space(&self) -> io::Result<Space> {
+        self.disk.space(&self.root)
+    }
+
+    pub fn get(&self, name: &PartitionName) -> Option<Arc<Log>> {
+        self.open_logs().get(name).map(|open| Arc::clone(&open.log))
+    }
+
+    pub fn names(&self) -> Vec<PartitionName> {
+        self.open_logs().keys().cloned().collect()
+    }
+
+    /// Opens the logs that are not open yet, on as many threads as told, each as `choose` says of
+    /// its name and the topic id in it. One that cannot be opened does not keep the others.
+    ///
+    /// # Errors
+    /// The directory itself cannot be read.
+    pub fn load(
+        &self,
+        threads: usize,
+        now: Timestamp,
+        choose: &(dyn Fn(&PartitionName, Option<Uuid>) -> Choice + Sync),
+    ) -> Result<Vec<Loaded>, ManagerError> {
+        let _turn = self.turn();
+        let mut wanted = Vec::new();
+        for name in self.directories()? {
+            if self.get(&name).is_some() {
+                continue;
+            }
+            let topic_id = meta::load_topic_id(&*self.disk, &self.dir(&name))?.whole();
+            match choose(&name, topic_id) {
+                Choice::Open(config) => wanted.push((name, topic_id, config)),
+                Choice::Leave => info!(%name, "left alone"),
+                Choice::Delete => {
+                    info!(%name, "deleting what its topic left");
+                    self.rename_away(&name, topic_id)?.remove(&*self.disk)?;
+                }
+            }
+        }
+        let next = AtomicUsize::new(0);
+        let loaded = Mutex::new(Vec::with_capacity(wanted.len()));
+        thread::scope(|scope| {
+            for _ in 0..threads.clamp(1, wanted.len().max(1)) {
+                scope.spawn(|| {
+                    while let Some((name, topic_id, config)) =
+                        wanted.get(next.fetch_add(1, Ordering::Relaxed))
+                    {
+                        let outcome = self.open_log(name, *topic_id, config, now);
+                        let found = Loaded { name: name.clone(), topic_id: *topic_id, outcome };
+                        loaded.lock().unwrap_or_else(PoisonError::into_inner).push(found);
+                    }
+                });
+            }
+        });
+        let mut loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
+        loaded.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(loaded)
+    }
+
+    /// The log of this partition: begun, or opened if its directory is there with the same topic
+    /// id. The directory survives a crash once this returns.
+    ///
+    /// # Errors
+    /// [`ManagerError::ForeignTopic`] if the directory belongs to another topic.
+    pub fn create(
+        &self,
+        topic: &str,
+        topic_id: Uuid,
+        partition: i32,
+        config: &Arc<LogConfig>,
+        now: Timestamp,
+    ) -> Result<Arc<Log>, ManagerError> {
+        let name = PartitionName::new(topic, partition)
+            .ok_or_else(|| ManagerError::BadName { topic: topic.to_owned(), partition })?;
+        let _turn = self.turn();
+        if let Some(open) = self.open_logs().get(&name) {
+            return if open.topic_id == Some(topic_id) {
+                Ok(Arc::clone(&open.log))
+            } else {
+                Err(ManagerError::ForeignTopic { name, found: open.topic_id, expected: topic_id })
+            };
+        }
+        let dir = self.dir(&name);
+        if self.disk.exists(&dir) {
+            self.adopt(&name, topic_id)?;
+        } else {
+            self.forget(&name)?;
+            self.disk.create_dir_all(&dir)?;
+            self.disk.sync_dir(&self.root)?;
+            meta::save_topic_id(&*self.disk, &dir, topic_id)?;
+        }
+        let opened = self.open_log(&name, Some(topic_id), config, now);
+        opened.map(|(log, _)| log).map_err(|error| ManagerError::Open { name, error })
+    }
+
+    /// Ends a partition: its log is offline, and its directory has another name, under which it
+    /// cannot come back. What holds the log or reads from it still can.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotOpen`], or what the disk reports; the log is offline in any case.
+    pub fn delete(&self, name: &PartitionName) -> Result<DeletedPartition, ManagerError> {
+        let _turn = self.turn();
+        let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let open = removed.ok_or_else(|| ManagerError::NotOpen { name: name.clone() })?;
+        open.log.retire();
+        self.rename_away(name, open.topic_id)
+    }
+
+    /// [`Log::truncate_to`], after noting that less is certain from now on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn truncate_to(
+        &self,
+        name: &PartitionName,
+        offset: Offset,
+        now: Timestamp,
+    ) -> Result<(), TrimError> {
+        let log = self.get(name).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let mut noted = self.noted();
+        let key = key(name);
+        if noted.recovery_points.get(&key).is_some_and(|point| *point > offset) {
+            let mut lowered = noted.recovery_points.clone();
+            lowered.insert(key, offset);
+            checkpoint::write_offsets(&*self.disk, &self.root.join(RECOVERY_POINTS), &lowered)?;
+            noted.recovery_points = lowered;
+        }
+        log.truncate_to(offset, now)
+    }
+
+    /// Notes how far each log is durable and where it begins: so often, and before delete-records
+    /// is answered.
+    ///
+    /// # Errors
+    /// What the disk reports; what was noted before stays right.
+    pub fn checkpoint(&self) -> Result<(), ManagerError> {
+        let mut noted = self.noted();
+        let mut next = Noted::default();
+        // Of logs that are not open, what is known stays.
+        for (from, to) in [
+            (&noted.recovery_points, &mut next.recovery_points),
+            (&noted.log_starts, &mut next.log_starts),
+        ] {
+            for ((topic, partition), offset) in from {
+                let name = PartitionName::new(topic, *partition);
+                if name.is_some_and(|name| self.disk.exists(&self.dir(&name))) {
+                    to.insert((topic.clone(), *partition), *offset);
+                }
+            }
+        }
+        for (name, open) in &*self.open_logs() {
+            if open.log.offline().is_some() {
+                continue;
+            }
+            let key = key(name);
+            match open.log.recovery_point() {
+                Ok(point) => {
+                    next.recovery_points.insert(key.clone(), point);
+                }
+                Err(error) => warn!(%name, %error, "recovery point not advanced"),
+            }
+            next.log_starts.insert(key, open.log.start_offset());
+        }
+        self.write_noted(&mut noted, next)
+    }
+
+    /// Syncs and closes every log, and marks the directory as closed in order if that holds for
+    /// all that is in it.
+    ///
+    /// # Errors
+    /// The first failure, after all logs were tried; the next start then checks what it must.
+    pub fn close(&self) -> Result<(), ManagerError> {
+        let _turn = self.turn();
+        let mut first_error = None;
+        for (name, open) in &*self.open_logs() {
+            if let Err(error) = open.log.close() {
+                warn!(%name, %error, "log not closed in order");
+                let name = name.clone();
+                first_error.get_or_insert(ManagerError::Flush { name, error });
+            }
+        }
+        self.checkpoint()?;
+        if let Some(error) = first_error {
+            return Err(error);
+        }
+        if self.directories()?.iter().all(|name| self.open_logs().contains_key(name)) {
+            checkpoint::replace(&*self.disk, &self.root.join(CLEAN_STOP_MARKER), MARKER_TEXT)?;
+        }
+        Ok(())
+    }
+
+    fn open_log(
+        &self,
+        name: &PartitionName,
+        topic_id: Option<Uuid>,
+        config: &Arc<LogConfig>,
+        now: Timestamp,
+    ) -> Result<(Arc<Log>, Recovered), OpenError> {
+        let key = key(name);
+        let (recovery_point, log_start, known) = {
+            let noted = self.noted();
+            let point = noted.recovery_points.get(&key).copied();
+            let start = noted.log_starts.get(&key).copied().unwrap_or_default();
+            (point.unwrap_or_default(), start, point.is_some())
+        };
+        // A log that the last run did not note is one that it did not close.
+        let clean_stop = self.clean_stop && known;
+        let open = OpenLog { recovery_point, log_start, clean_stop, now };
+        let (log, report) =
+            Log::open(Arc::clone(&self.disk), &self.dir(name), Arc::clone(config), open)?;
+        let log = Arc::new(log);
+        let entry = Open { log: Arc::clone(&log), topic_id };
+        self.logs.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), entry);
+        Ok((log, report))
+    }
+
+    /// A directory that is there must be this topic's; one that a crash left without anything in
+    /// it becomes it.
+    fn adopt(&self, name: &PartitionName, topic_id: Uuid) -> Result<(), ManagerError> {
+        let dir = self.dir(name);
+        let found = meta::load_topic_id(&*self.disk, &dir)?.whole();
+        if found == Some(topic_id) {
+            return Ok(());
+        }
+        let is_empty = self.disk.read_dir(&dir)?.iter().all(|entry| !entry.name.ends_with(".log"));
+        if found.is_some() || !is_empty {
+            return Err(ManagerError::ForeignTopic {
+                name: name.clone(),
+                found,
+                expected: topic_id,
+            });
+        }
+        self.forget(name)?;
+        Ok(meta::save_topic_id(&*self.disk, &dir, topic_id)?)
+    }
+
+    /// A new log must not inherit what was noted of an older one by the same name.
+    fn forget(&self, name: &PartitionName) -> Result<(), ManagerError> {
+        let mut noted = self.noted();
+        let key = key(name);
+        if !noted.recovery_points.contains_key(&key) && !noted.log_starts.contains_key(&key) {
+            return Ok(());
+        }
+        let mut next = Noted {
+            recovery_points: noted.recovery_points.clone(),
+            log_starts: noted.log_starts.clone(),
+        };
+        next.recovery_points.remove(&key);
+        next.log_starts.remove(&key);
+        self.write_noted(&mut noted, next)
+    }
+
+    fn write_noted(&self, noted: &mut Noted, next: Noted) -> Result<(), ManagerError> {
+        let disk = &*self.disk;
+        // The starts first: a log that begins later than noted is looked at in vain, no more.
+        checkpoint::write_offsets(disk, &self.root.join(LOG_STARTS), &next.log_starts)?;
+        checkpoint::write_offsets(disk, &self.root.join(RECOVERY_POINTS), &next.recovery_points)?;
+        *noted = next;
+        Ok(())
+    }
+
+    fn rename_away(
+        &self,
+        name: &PartitionName,
+        topic_id: Option<Uuid>,
+    ) -> Result<DeletedPartition, ManagerError> {
+        let dir = self.root.join(name.deleted(topic_id.unwrap_or(Uuid::ZERO)));
+        if self.disk.exists(&dir) {
+            // Deleted, begun again under the same id, and deleted again.
+            self.disk.remove_dir_all(&dir)?;
+        }
+        self.disk.rename(&self.dir(name), &dir)?;
+        self.disk.sync_dir(&self.root)?;
+        Ok(DeletedPartition { dir })
+    }
+
+    fn directories(&self) -> io::Result<Vec<PartitionName>> {
+        let entries = self.disk.read_dir(&self.root)?;
+        let directories = entries.iter().filter(|entry| entry.is_dir);
+        Ok(directories.filter_map(|entry| PartitionName::of_directory(&entry.name)).collect())
+    }
+
+    fn dir(&self, name: &PartitionName) -> PathBuf {
+        self.root.join(name.to_string())
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_logs(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<PartitionName, Open>> {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DeletedPartition {
+    /// Frees the space. What a crash keeps from being removed goes with the next start.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub fn remove(&self, disk: &dyn Disk) -> io::Result<()> {
+        disk.remove_dir_all(&self.dir)
+    }
+}
+
+/// Reads whose the directory is, or makes it ours.
+fn own(disk: &dyn Disk, root: &Path, identity: Identity) -> Result<MetaProperties, ManagerError> {
+    let mut meta = match MetaProperties::load(disk, root)? {
+        Found::Whole(meta) => meta,
+        Found::Absent => {
+            let cluster_id = identity.cluster_id.unwrap_or(identity.new_cluster_id);
+            let directory_id = Some(identity.new_directory_id);
+            let meta = MetaProperties { cluster_id, node_id: identity.node_id, directory_id };
+            meta.save(disk, root)?;
+            return Ok(meta);
+        }
+        Found::Damaged { reason } => {
+            return Err(ManagerError::DamagedMeta { root: root.to_owned(), reason });
+        }
+    };
+    meta.check_owner(identity.cluster_id.as_deref(), identity.node_id)
+        .map_err(ManagerError::WrongOwner)?;
+    if meta.directory_id.is_none() {
+        meta.directory_id = Some(identity.new_directory_id);
+        meta.save(disk, root)?;
+    }
+    Ok(meta)
+}
+
+/// A checkpoint that cannot be read costs time, as everything is then read again, but no data.
+fn load_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Offsets> {
+    Ok(match checkpoint::read_offsets(disk, path)? {
+        Found::Whole(offsets) => offsets,
+        Found::Absent => Offsets::new(),
+        Found::Damaged { reason } => {
+            warn!(path = %path.display(), reason, "checkpoint ignored");
+            Offsets::new()
+        }
+    })
+}
+
+fn key(name: &PartitionName) -> (String, i32) {
+    (name.topic().to_owned(), name.partition())
+}
+
+const LOCK_FILE: &str = ".lock";
+const CLEAN_STOP_MARKER: &str = ".kafka_cleanshutdown";
+/// As Kafka writes it; the epoch is one that nobody has.
+const MARKER_TEXT: &[u8] = br#"{"version":0,"brokerEpoch":-1}"#;
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! What the directories of partitions are called.
+
+use std::{fmt, sync::Arc};
+
+use milena_protocol::Uuid;
+
+/// A partition that may have a directory: the topic's name is one that Kafka allows, which makes
+/// it safe as a file name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionName {
+    topic: Arc<str>,
+    partition: i32,
+}
+
+impl PartitionName {
+    /// `None` unless the topic's name is 1 to 249 letters, digits, dots, underscores and hyphens,
+    /// other than `.` and `..`, and the partition is not negative.
+    #[must_use]
+    pub fn new(topic: &str, partition: i32) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let valid = (1..=TOPIC_LEN_MAX).contains(&topic.len())
+            && topic.bytes().all(plain)
+            && topic != "."
+            && topic != ".."
+            && partition >= 0;
+        valid.then(|| Self { topic: topic.into(), partition })
+    }
+
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    #[must_use]
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// The partition whose directory has this name.
+    pub(super) fn of_directory(name: &str) -> Option<Self> {
+        let (topic, partition) = name.rsplit_once('-')?;
+        let name_again = Self::new(topic, partition.parse().ok()?)?;
+        // One directory, one name: no leading zeros or plus signs.
+        (name_again.to_string() == name).then_some(name_again)
+    }
+
+    /// Where the directory goes when the partition is deleted: as Kafka has it, cut so that it
+    /// stays a file name.
+    pub(super) fn deleted(&self, id: Uuid) -> String {
+        let hex: String = id.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let suffix = format!(".{hex}{DELETE_SUFFIX}");
+        let mut name = self.to_string();
+        name.truncate(FILE_NAME_LEN_MAX - suffix.len());
+        name + &suffix
+    }
+}
+
+impl fmt::Display for PartitionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// Ends the name of a directory that is no partition's any more.
+pub(super) const DELETE_SUFFIX: &str = "-delete";
+const TOPIC_LEN_MAX: usize = 249;
+const FILE_NAME_LEN_MAX: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_names_its_partition() {
+        for (topic, partition) in [("a", 0), ("a-1", 12), ("__consumer_offsets", 49), ("...", 3)] {
+            let name = PartitionName::new(topic, partition).unwrap();
+            assert_eq!(PartitionName::of_directory(&name.to_string()), Some(name));
+        }
+    }
+
+    #[test]
+    fn other_directories_are_no_partitions() {
+        let gone = PartitionName::new("a", 0).unwrap().deleted(Uuid([0xab; 16]));
+        assert_eq!(gone, format!("a-0.{}-delete", "ab".repeat(16)));
+        for name in [gone.as_str(), "a", "a-", "-1", "a-01", "a-+1", "lost+found", "a b-1"] {
+            assert_eq!(PartitionName::of_directory(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_would_leave_the_directory_are_refused() {
+        let long = "x".repeat(250);
+        for topic in ["", ".", "..", "../x", "a/b", "a\0", "ü", &long] {
+            assert_eq!(PartitionName::new(topic, 0), None, "{topic:?}");
+        }
+        assert_eq!(PartitionName::new("a", -1), None);
+        let longest = PartitionName::new(&"x".repeat(249), i32::MAX).unwrap();
+        assert_eq!(longest.deleted(Uuid([1; 16])).len(), 255);
+    }
+}

@@ -1,0 +1,182 @@
+use std::sync::Arc;
+
+use milena_protocol::Uuid;
+
+use super::*;
+use crate::{
+    fs::sim::SimDisk,
+    log::tests::{NOW, append, everything, read_all, small},
+};
+
+const ROOT: &str = "/data";
+
+fn identity() -> Identity {
+    Identity {
+        cluster_id: None,
+        node_id: 1,
+        new_cluster_id: "cluster".to_owned(),
+        new_directory_id: Uuid([9; 16]),
+    }
+}
+
+fn manager(disk: &SimDisk) -> Manager {
+    Manager::open(Arc::new(disk.clone()), Path::new(ROOT), identity()).unwrap()
+}
+
+fn id(number: u8) -> Uuid {
+    Uuid([number; 16])
+}
+
+fn create(manager: &Manager, topic: &str, number: u8) -> Arc<Log> {
+    manager.create(topic, id(number), 0, &Arc::new(small()), NOW).unwrap()
+}
+
+fn name(topic: &str) -> PartitionName {
+    PartitionName::new(topic, 0).unwrap()
+}
+
+fn load(manager: &Manager) -> Vec<Loaded> {
+    let config = Arc::new(small());
+    manager.load(3, NOW, &|_, _| Choice::Open(Arc::clone(&config))).unwrap()
+}
+
+#[test]
+fn after_a_clean_stop_nothing_is_read_again() {
+    let disk = SimDisk::new();
+    let first = manager(&disk);
+    assert_eq!(first.meta().cluster_id, "cluster");
+    for (topic, number) in [("a", 1), ("b", 2)] {
+        let log = create(&first, topic, number);
+        for at in 0..40 {
+            append(&log, at, &["value", "another"]);
+        }
+        log.advance_start(Offset(5)).unwrap();
+    }
+    first.close().unwrap();
+    drop(first);
+
+    let second = manager(&disk);
+    assert!(second.clean_stop());
+    let loaded = load(&second);
+    let found: Vec<_> = loaded.iter().map(|it| (it.name.to_string(), it.topic_id)).collect();
+    assert_eq!(found, [("a-0".to_owned(), Some(id(1))), ("b-0".to_owned(), Some(id(2)))]);
+    for loaded in loaded {
+        let (log, report) = loaded.outcome.unwrap();
+        assert_eq!((report.batches_checked, report.indexes_rebuilt), (0, 0));
+        assert_eq!((log.start_offset(), log.end_offset()), (Offset(5), Offset(80)));
+        assert_eq!(append(&log, 80, &["more"]).base_offset, Offset(80));
+        assert_eq!(read_all(&log, Offset(5)).len(), 39);
+    }
+    drop(second);
+    assert!(!manager(&disk).clean_stop(), "that was no clean stop");
+}
+
+#[test]
+fn after_a_crash_what_lies_past_the_recovery_point_is_read_again() {
+    let disk = SimDisk::new();
+    let first = manager(&disk);
+    let log = create(&first, "a", 1);
+    append(&log, 1, &["checked", "in"]);
+    log.flush().unwrap();
+    first.checkpoint().unwrap();
+    append(&log, 3, &["synced"]);
+    log.flush().unwrap();
+    disk.crash(1);
+    drop((log, first));
+
+    let second = manager(&disk);
+    let (log, report) = load(&second).pop().unwrap().outcome.unwrap();
+    assert_eq!(report.batches_checked, 1);
+    assert_eq!((log.end_offset(), log.flushed_offset()), (Offset(3), Offset(3)));
+}
+
+#[test]
+fn a_directory_has_one_owner_at_a_time() {
+    let disk = SimDisk::new();
+    let first = manager(&disk);
+    let open = |identity| Manager::open(Arc::new(disk.clone()), Path::new(ROOT), identity);
+    assert!(matches!(open(identity()), Err(ManagerError::Locked { .. })));
+    drop(first);
+    let other = Identity { node_id: 2, ..identity() };
+    assert!(matches!(open(other), Err(ManagerError::WrongOwner(_))));
+    let other = Identity { cluster_id: Some("other".to_owned()), ..identity() };
+    assert!(matches!(open(other), Err(ManagerError::WrongOwner(_))));
+}
+
+#[test]
+fn a_deleted_partition_does_not_come_back() {
+    for crash in 0..20 {
+        let disk = SimDisk::new();
+        let first = manager(&disk);
+        let log = create(&first, "a", 1);
+        append(&log, 1, &["old"]);
+        log.flush().unwrap();
+        first.checkpoint().unwrap();
+        first.delete(&name("a")).unwrap();
+        assert!(
+            log.append(crate::log::tests::batch(1, &["x"]), crate::log::tests::client()).is_err()
+        );
+        disk.crash(crash);
+        drop((log, first));
+
+        let second = manager(&disk);
+        assert!(load(&second).is_empty());
+        let log = create(&second, "a", 2);
+        assert_eq!((log.start_offset(), log.end_offset()), (Offset(0), Offset(0)));
+    }
+}
+
+#[test]
+fn a_topic_of_the_same_name_begins_anew_while_the_old_one_is_still_read() {
+    let disk = SimDisk::new();
+    let manager = manager(&disk);
+    let old = create(&manager, "a", 1);
+    append(&old, 1, &["old"]);
+    old.flush().unwrap();
+    manager.checkpoint().unwrap();
+    let found = old.read(Offset(0), everything()).unwrap();
+    let gone = manager.delete(&name("a")).unwrap();
+    let new = create(&manager, "a", 2);
+    append(&new, 1, &["new", "newer"]);
+    gone.remove(&disk).unwrap();
+    assert!(found.records.to_bytes().is_ok());
+    assert_eq!(new.end_offset(), Offset(2));
+    let point = manager.noted().recovery_points.get(&("a".to_owned(), 0)).copied();
+    assert_eq!(point, None, "nothing of the old one is believed of the new one");
+}
+
+#[test]
+fn another_topics_directory_is_not_adopted() {
+    let disk = SimDisk::new();
+    let first = manager(&disk);
+    append(&create(&first, "a", 1), 1, &["value"]);
+    let again = first.create("a", id(2), 0, &Arc::new(small()), NOW);
+    assert!(
+        matches!(again, Err(ManagerError::ForeignTopic { found: Some(found), .. }) if found == id(1))
+    );
+    drop(first);
+    let second = manager(&disk);
+    let again = second.create("a", id(2), 0, &Arc::new(small()), NOW);
+    assert!(matches!(again, Err(ManagerError::ForeignTopic { .. })));
+    let bad = second.create("../a", id(2), 0, &Arc::new(small()), NOW);
+    assert!(matches!(bad, Err(ManagerError::BadName { .. })));
+}
+
+#[test]
+fn what_is_chosen_to_go_goes_and_what_is_left_alone_stays() {
+    let disk = SimDisk::new();
+    let first = manager(&disk);
+    for (topic, number) in [("go", 1), ("stay", 2)] {
+        append(&create(&first, topic, number), 1, &["value"]);
+    }
+    first.close().unwrap();
+    drop(first);
+    let second = manager(&disk);
+    let loaded = second.load(1, NOW, &|name, _| match name.topic() {
+        "go" => Choice::Delete,
+        _ => Choice::Leave,
+    });
+    assert!(loaded.unwrap().is_empty());
+    assert!(!disk.exists(Path::new("/data/go-0")));
+    assert_eq!(create(&second, "stay", 2).end_offset(), Offset(1));
+}
