@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use milena_protocol::messages::cluster::api_versions::ApiVersion;
 
 use crate::{
     clock::{Clock, Rng},
+    config::BrokerConfig,
     metrics::Registry,
     purgatory::Timers,
     tasks::Spawn,
@@ -19,6 +21,8 @@ pub struct Services {
     pub spawn: Arc<dyn Spawn>,
     pub metrics: Arc<Registry>,
     pub timers: Arc<Timers>,
+    /// Replaced when settings change while the broker runs.
+    pub config: Arc<ArcSwap<BrokerConfig>>,
     pub identity: Identity,
     /// Every API served, as ApiVersions tells it: the side that lists them is above this one.
     pub apis: Vec<ApiVersion>,

@@ -12,6 +12,7 @@ mod config;
 mod consume;
 mod output;
 mod produce;
+mod serve;
 mod topic;
 
 use std::{process::ExitCode, time::Duration};
@@ -30,6 +31,7 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Serve(serve::Serve),
     #[command(subcommand)]
     Topic(topic::Topic),
     Produce(produce::Produce),
@@ -85,6 +87,7 @@ pub fn run() -> ExitCode {
 
 fn execute(verb: Verb) -> anyhow::Result<Outcome> {
     match verb {
+        Verb::Serve(command) => command.run().map(|()| Outcome::Done),
         Verb::Topic(command) => block_on(command.run()),
         Verb::Produce(command) => block_on(command.run()),
         Verb::Consume(command) => block_on(command.run()),

@@ -1,1 +1,0 @@
-//! Puts the services together, starts and stops them.
