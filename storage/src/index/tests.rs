@@ -1,3 +1,5 @@
+//! The indexes by example, and against a list over random steps.
+
 use std::{path::Path, sync::Arc};
 
 use milena_protocol::{ProducerId, Timestamp};

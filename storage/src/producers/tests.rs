@@ -1,3 +1,5 @@
+//! The rules for producers by table, and snapshots through damage and crashes.
+
 use std::{io::IoSlice, path::PathBuf};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The test disk forgets, tears, fills up and fails as its documentation says.
+
 use std::collections::BTreeSet;
 
 use super::*;
