@@ -5,7 +5,9 @@ use std::{fmt, ops::RangeInclusive};
 use super::*;
 use crate::wire::{Malformed, Message};
 
-/// Hands the whole list to the macro `$each`, a line per API.
+/// Hands the whole list to the macro `$each`, a line per API, for tables that must be complete:
+/// `key Name: NameRequest, NameResponse;`.
+#[macro_export]
 macro_rules! for_each_api {
     ($each:ident) => {
         $each! {
@@ -103,9 +105,6 @@ macro_rules! for_each_api {
         }
     };
 }
-#[cfg(test)]
-pub(crate) use for_each_api;
-
 macro_rules! api_keys {
     ($($key:literal $name:ident: $request:ident, $response:ident;)*) => {
         /// Which API a request is of. The variants are in the order of their keys.

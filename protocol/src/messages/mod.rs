@@ -13,8 +13,6 @@ pub mod topics;
 pub mod txn;
 
 pub use api::ApiKey;
-#[cfg(test)]
-pub(crate) use api::for_each_api;
 pub use cluster::{
     AlterPartitionRequest, AlterPartitionResponse, AlterReplicaLogDirsRequest,
     AlterReplicaLogDirsResponse, ApiVersionsRequest, ApiVersionsResponse,

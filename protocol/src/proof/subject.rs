@@ -5,7 +5,7 @@ use std::{fmt::Debug, ops::RangeInclusive};
 use bytes::Bytes;
 
 use crate::{
-    messages::{self, for_each_api},
+    for_each_api, messages,
     state::{
         consumer_protocol, control, groups, metadata, principal, quorum_state, share, transactions,
         voters,
