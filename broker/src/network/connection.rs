@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -48,16 +48,17 @@ pub(super) async fn run(
     shared: &Shared,
     stopping: Arc<Stop>,
 ) -> Closed {
-    let mut serving = pin!(serve(socket, peer, shared, stopping));
-    let contained = poll_fn(move |cx| {
+    contain(pin!(serve(socket, peer, shared, stopping))).await
+}
+
+/// Turns a panic of `serving` into an end like any other. It is not polled again: what it left
+/// half done is dropped with it.
+async fn contain(mut serving: Pin<&mut impl Future<Output = Closed>>) -> Closed {
+    poll_fn(move |cx| {
         let poll = AssertUnwindSafe(|| serving.as_mut().poll(cx));
-        match catch_unwind(poll) {
-            Ok(poll) => poll,
-            // The future is not polled again: what it left half done is dropped with it.
-            Err(_) => Poll::Ready(Closed::Panicked),
-        }
-    });
-    contained.await
+        catch_unwind(poll).unwrap_or(Poll::Ready(Closed::Panicked))
+    })
+    .await
 }
 
 async fn serve(
@@ -260,4 +261,15 @@ fn memory_of(frame: &Frame) -> usize {
         Chunk::Range(_) => 0,
     };
     frame.chunks().iter().map(in_memory).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_end_like_any_other() {
+        let handler = async { panic!("a handler that should not have") };
+        assert_eq!(contain(pin!(handler)).await.label(), Some("panic"));
+    }
 }

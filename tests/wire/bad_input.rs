@@ -1,0 +1,162 @@
+//! Bytes that no client should send. Each costs its sender the connection, is counted by its
+//! reason, and leaves the broker as it was.
+
+use std::time::Duration;
+
+use milena_broker::clock::{Rng, SeededRng};
+use milena_protocol::ErrorCode;
+use milena_tests::{TestBroker, TestClock, frame, request_frame, wait_until};
+
+use crate::cluster::api_versions::named;
+
+const CLOSED: &str = "milena_connections_closed_total";
+
+/// Sends `bytes` on a connection of their own and expects it to be closed and counted.
+fn closes(broker: &TestBroker, reason: &str, what: &str, bytes: &[u8]) {
+    let before = broker.metric(CLOSED, Some(reason));
+    let mut client = broker.connect();
+    // The broker may have closed it before all of it is sent.
+    let _ = client.try_send(bytes);
+    client.expect_closed(what);
+    wait_until(Duration::from_secs(5), what, || broker.metric(CLOSED, Some(reason)) > before);
+    still_serves(broker);
+}
+
+fn still_serves(broker: &TestBroker) {
+    assert_eq!(broker.connect().ask(3, &named()).error_code, ErrorCode::None);
+}
+
+/// Key, version and correlation id, then what is given.
+fn headed(api_key: i16, api_version: i16, rest: &[u8]) -> Vec<u8> {
+    let fixed =
+        [&api_key.to_be_bytes()[..], &api_version.to_be_bytes(), &1_i32.to_be_bytes()].concat();
+    frame(&[&fixed, rest].concat())
+}
+
+#[test]
+fn lengths_that_cannot_be() {
+    let broker = TestBroker::start(&[]);
+    let above_limit: i32 = 100 * 1024 * 1024 + 1;
+    for length in [-1, i32::MIN, i32::MAX, above_limit] {
+        closes(&broker, "bad_length", &format!("length {length}"), &length.to_be_bytes());
+    }
+    closes(&broker, "bad_header", "length 0", &frame(b""));
+    closes(&broker, "bad_header", "length 7", &frame(b"\0\x12\0\0\0\0\0"));
+}
+
+#[test]
+fn other_protocols() {
+    let broker = TestBroker::start(&[]);
+    closes(&broker, "http", "HTTP", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    closes(&broker, "tls", "TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+}
+
+#[test]
+fn headers_that_cannot_be() {
+    let broker = TestBroker::start(&[]);
+    for api_key in [9_999, -1, 4] {
+        let bytes = headed(api_key, 0, b"\xff\xff");
+        closes(&broker, "unknown_api", &format!("key {api_key}"), &bytes);
+    }
+    let bad = |what: &str, rest: &[u8]| {
+        closes(&broker, "bad_header", what, &headed(18, 3, rest));
+    };
+    bad("client id of length -2", b"\xff\xfe");
+    bad("client id beyond the end", b"\0\x05ab");
+    bad("client id that is not UTF-8", b"\0\x02\xff\xff\0");
+    bad("2^31 tagged fields", b"\xff\xff\x80\x80\x80\x80\x08");
+    bad("a tagged field beyond the end", b"\xff\xff\x01\x00\x7fab");
+    bad("a varint of six bytes", b"\xff\xff\xff\xff\xff\xff\xff\x01");
+    bad("a varint above 32 bits", b"\xff\xff\xff\xff\xff\xff\x7f");
+}
+
+#[test]
+fn bodies_that_cannot_be() {
+    let broker = TestBroker::start(&[]);
+    let bad = |what: &str, body: &[u8]| {
+        let rest = [b"\xff\xff\0", body].concat();
+        closes(&broker, "bad_body", what, &headed(18, 3, &rest));
+    };
+    bad("null for a string that cannot be null", b"\0\x021\0");
+    bad("a string of 2^32-2 bytes", b"\xff\xff\xff\xff\x0f");
+    bad("bytes after the end", b"\x02a\x021\0rest");
+}
+
+#[test]
+fn a_request_cut_at_any_byte() {
+    let broker = TestBroker::start(&[]);
+    let whole = request_frame(1, 5, &named());
+    let body = &whole[4..];
+    for end in 0..body.len() {
+        let mut client = broker.connect();
+        client.send(&frame(&body[..end]));
+        client.expect_closed(&format!("cut at byte {end}"));
+    }
+    still_serves(&broker);
+}
+
+#[test]
+fn a_client_id_of_line_breaks_is_only_a_name() {
+    let broker = TestBroker::start(&[]);
+    let name = "\n".repeat(32_767);
+    let rest = [&32_767_i16.to_be_bytes()[..], name.as_bytes()].concat();
+    let mut client = broker.connect();
+    client.send(&headed(18, 0, &rest));
+    assert!(client.read_frame().is_some());
+}
+
+#[test]
+fn noise() {
+    let broker = TestBroker::start(&[]);
+    let rng = SeededRng::new(11);
+    let mut bytes = vec![0; 64 * 1024];
+    for _ in 0..200 {
+        rng.fill(&mut bytes);
+        let mut client = broker.connect();
+        let _ = client.try_send(&bytes);
+        // As a length noise is mostly too much; where it is not, more would be waited for.
+        let length = i32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        if !(0..=104_857_600).contains(&length) {
+            client.expect_closed("noise");
+        }
+    }
+    still_serves(&broker);
+}
+
+#[test]
+fn half_a_frame_and_silence() {
+    let (clock, time) = TestClock::manual();
+    let broker = TestBroker::start_in(clock, &[]);
+    let mut client = broker.connect();
+    client.send(&104_857_600_i32.to_be_bytes());
+    client.send(&[0; 100]);
+    wait_until(Duration::from_secs(5), "the broker waits for the rest", || {
+        broker.services().timers.armed() >= 2
+    });
+    assert!(broker.metric("milena_request_bytes_held", None) < 1 << 20, "nothing by the claim");
+    time.advance(Duration::from_secs(31));
+    client.expect_closed("half a frame");
+    assert_eq!(broker.metric(CLOSED, Some("half_frame")), 1);
+}
+
+#[test]
+fn a_byte_now_and_then_is_no_progress() {
+    let (clock, time) = TestClock::manual();
+    let broker = TestBroker::start_in(clock, &[]);
+    let mut client = broker.connect();
+    let mut sent = 0;
+    for byte in frame(&[0; 100]) {
+        if client.try_send(&[byte]).is_err() || broker.metric(CLOSED, Some("half_frame")) == 1 {
+            break;
+        }
+        sent += 1;
+        wait_until(Duration::from_secs(5), "the byte is waited after", || {
+            broker.services().timers.armed() >= 2 || broker.metric(CLOSED, None) == 1
+        });
+        time.advance(Duration::from_secs(5));
+    }
+    wait_until(Duration::from_secs(5), "it is closed", || {
+        broker.metric(CLOSED, Some("half_frame")) == 1
+    });
+    assert!(sent < 20, "{sent} bytes");
+}

@@ -1,0 +1,3 @@
+//! The broker and its cluster.
+
+pub(crate) mod api_versions;

@@ -1,0 +1,98 @@
+//! What holds for every connection, whatever is asked.
+
+use std::time::Duration;
+
+use milena_protocol::ErrorCode;
+use milena_tests::{TestBroker, TestClock, request_frame, wait_until};
+
+use crate::cluster::api_versions::named;
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let broker = TestBroker::start(&[]);
+    let mut client = broker.connect();
+    let ids: Vec<i32> = (0..100).map(|_| client.start(3, &named())).collect();
+    for id in ids {
+        client.finish::<milena_protocol::messages::ApiVersionsRequest>(3, id);
+    }
+}
+
+#[test]
+fn a_frame_may_come_in_any_pieces() {
+    let broker = TestBroker::start(&[]);
+    let bytes = [request_frame(1, 3, &named()), request_frame(2, 3, &named())].concat();
+    for at in 0..bytes.len() {
+        let mut client = broker.connect();
+        client.send(&bytes[..at]);
+        client.send(&bytes[at..]);
+        assert!(client.read_frame().is_some());
+        assert!(client.read_frame().is_some());
+    }
+}
+
+#[test]
+fn who_does_not_read_answers_is_not_read_either() {
+    let broker = TestBroker::start(&[]);
+    let mut client = broker.connect();
+    client.set_patience(Duration::from_secs(1));
+    let burst = request_frame(1, 3, &named()).repeat(10_000);
+    let mut sent = 0;
+    // Sockets hold some; beyond that nobody takes any more.
+    while client.try_send(&burst).is_ok() {
+        sent += 1;
+        assert!(sent < 1_000, "the broker reads without end");
+    }
+    assert!(broker.metric("milena_request_bytes_held", None) < 1 << 20);
+    assert_eq!(broker.connect().ask(3, &named()).error_code, ErrorCode::None);
+}
+
+#[test]
+fn one_address_gets_as_many_connections_as_it_may_have() {
+    let broker = TestBroker::start(&[("max.connections.per.ip", "2")]);
+    let (mut first, mut second) = (broker.connect(), broker.connect());
+    first.ask(3, &named());
+    second.ask(3, &named());
+    broker.connect().expect_closed("a third connection");
+    let refused = "milena_connections_refused_total";
+    assert_eq!(broker.metric(refused, Some("max.connections.per.ip")), 1);
+    drop(first);
+    wait_until(Duration::from_secs(5), "the first is gone", || {
+        broker.metric("milena_connections", None) == 1
+    });
+    broker.connect().ask(3, &named());
+}
+
+#[test]
+fn a_broker_has_as_many_connections_as_it_may_have() {
+    let broker = TestBroker::start(&[("max.connections", "1")]);
+    let mut first = broker.connect();
+    first.ask(3, &named());
+    broker.connect().expect_closed("a second connection");
+    first.ask(3, &named());
+}
+
+#[test]
+fn silence_ends_a_connection() {
+    let (clock, time) = TestClock::manual();
+    let broker = TestBroker::start_in(clock, &[("connections.max.idle.ms", "1000")]);
+    let mut client = broker.connect();
+    client.ask(3, &named());
+    time.advance(Duration::from_millis(600));
+    client.ask(3, &named());
+    time.advance(Duration::from_millis(600));
+    client.ask(3, &named());
+    time.advance(Duration::from_millis(1_000));
+    client.expect_closed("a second of silence");
+}
+
+#[test]
+fn stopping_closes_connections_and_frees_the_directory() {
+    let mut broker = TestBroker::start(&[]);
+    let cluster_id = broker.services().identity.cluster_id.clone();
+    let mut client = broker.connect();
+    client.ask(3, &named());
+    broker.restart();
+    client.expect_closed("the broker has stopped");
+    assert_eq!(broker.services().identity.cluster_id, cluster_id);
+    broker.connect().ask(3, &named());
+}

@@ -1,0 +1,5 @@
+//! A broker in this process, asked over TCP: what is sent, byte for byte, and what comes back.
+
+mod bad_input;
+mod cluster;
+mod connection;
