@@ -136,7 +136,9 @@ fn half_a_frame_and_silence() {
     assert!(broker.metric("milena_request_bytes_held", None) < 1 << 20, "nothing by the claim");
     time.advance(Duration::from_secs(31));
     client.expect_closed("half a frame");
-    assert_eq!(broker.metric(CLOSED, Some("half_frame")), 1);
+    wait_until(Duration::from_secs(5), "it is counted", || {
+        broker.metric(CLOSED, Some("half_frame")) == 1
+    });
 }
 
 #[test]
