@@ -9,6 +9,8 @@ use milena_protocol::messages::cluster::api_versions::ApiVersion;
 use crate::{
     clock::{Clock, Rng},
     config::BrokerConfig,
+    controller::Controller,
+    metadata::Metadata,
     metrics::Registry,
     purgatory::Timers,
     tasks::Spawn,
@@ -24,6 +26,8 @@ pub struct Services {
     /// Replaced when settings change while the broker runs.
     pub config: Arc<ArcSwap<BrokerConfig>>,
     pub identity: Identity,
+    pub metadata: Arc<Metadata>,
+    pub controller: Controller,
     /// Every API served, as ApiVersions tells it: the side that lists them is above this one.
     pub apis: Vec<ApiVersion>,
 }

@@ -3,6 +3,8 @@
 
 use milena_protocol::ErrorCode;
 
+use crate::controller::Refusal;
+
 /// An inner error that has a place on the wire.
 pub trait Coded {
     fn code(&self) -> ErrorCode;
@@ -14,6 +16,44 @@ impl<T, E: Coded> Coded for Result<T, E> {
         match self {
             Ok(_) => ErrorCode::None,
             Err(error) => error.code(),
+        }
+    }
+}
+
+impl Coded for Refusal {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Twice(_)
+            | Self::Reserved(_)
+            | Self::NameOrId
+            | Self::AssignmentAndCounts
+            | Self::UnknownOperation { .. }
+            | Self::UnknownResource { .. }
+            | Self::BadResource(_) => ErrorCode::InvalidRequest,
+            Self::BadName(_) | Self::Lookalike { .. } => ErrorCode::InvalidTopicException,
+            Self::TopicExists(_) => ErrorCode::TopicAlreadyExists,
+            Self::UnknownTopic | Self::UnknownPartition { .. } => {
+                ErrorCode::UnknownTopicOrPartition
+            }
+            Self::UnknownTopicId(_) => ErrorCode::UnknownTopicId,
+            Self::DeletionDisabled => ErrorCode::TopicDeletionDisabled,
+            Self::NoPartitions { .. }
+            | Self::TooManyPartitions { .. }
+            | Self::NotMorePartitions { .. } => ErrorCode::InvalidPartitions,
+            Self::TooMuchAtOnce { .. } => ErrorCode::PolicyViolation,
+            Self::ReplicationFactor { .. } => ErrorCode::InvalidReplicationFactor,
+            Self::BadAssignment(_) => ErrorCode::InvalidReplicaAssignment,
+            Self::NullSetting { .. }
+            | Self::UnknownSetting { .. }
+            | Self::WrongSetting(_)
+            | Self::NotAList { .. } => ErrorCode::InvalidConfig,
+            Self::ElectionNotNeeded => ErrorCode::ElectionNotNeeded,
+            Self::NoLeader => ErrorCode::EligibleLeadersNotAvailable,
+            Self::NothingToCancel => ErrorCode::NoReassignmentInProgress,
+            Self::UnknownFeature { .. }
+            | Self::FeatureLevel { .. }
+            | Self::UnknownUpgrade { .. } => ErrorCode::InvalidUpdateVersion,
+            Self::NotCommitted(_) => ErrorCode::KafkaStorageError,
         }
     }
 }

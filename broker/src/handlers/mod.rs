@@ -4,8 +4,15 @@
 //! the order of arrival on its connection, before the next request there is even decoded: what it
 //! does before its first `.await` happens in order. Handlers never call each other.
 
+mod brokers;
 pub mod cluster;
+pub mod configs;
 mod context;
 pub mod error;
+pub mod groups;
+mod operations;
+pub mod quorum;
+mod settings;
+pub mod topics;
 
 pub use context::{Context, Endpoint, ListenerInfo, Peer, Software};

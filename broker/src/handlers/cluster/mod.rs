@@ -1,5 +1,11 @@
 //! The broker and its cluster.
 
 mod api_versions;
+mod describe_cluster;
+mod metadata;
+mod update_features;
 
 pub use api_versions::api_versions;
+pub use describe_cluster::describe_cluster;
+pub use metadata::metadata;
+pub use update_features::update_features;

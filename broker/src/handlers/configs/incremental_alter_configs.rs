@@ -1,0 +1,50 @@
+//! IncrementalAlterConfigs v0-1 (KIP-339): sets, removes, extends and shortens single settings.
+//! The versions differ in their form alone. Left out: resources other than topics and brokers.
+
+use std::sync::Arc;
+
+use milena_protocol::{
+    messages::{
+        IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+        configs::incremental_alter_configs::AlterConfigsResourceResponse,
+    },
+    wire::Str,
+};
+
+use crate::{
+    controller::{Alteration, Change, Edit},
+    handlers::{Context, error::Coded},
+    services::Services,
+};
+
+pub async fn incremental_alter_configs(
+    services: &Arc<Services>,
+    _cx: &Context,
+    r: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
+    let mut alterations = Vec::with_capacity(r.resources.len());
+    let mut responses = Vec::with_capacity(r.resources.len());
+    for resource in r.resources {
+        responses.push(AlterConfigsResourceResponse {
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name.clone(),
+            ..AlterConfigsResourceResponse::default()
+        });
+        let edits = resource.configs.into_iter().map(|config| Edit {
+            key: config.name,
+            operation: config.config_operation,
+            value: config.value,
+        });
+        alterations.push(Alteration {
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name,
+            change: Change::Edit(edits.collect()),
+        });
+    }
+    let outcomes = services.controller.alter_configs(alterations, r.validate_only).await;
+    for (response, outcome) in responses.iter_mut().zip(outcomes) {
+        response.error_code = outcome.code();
+        response.error_message = outcome.err().map(|refusal| Str::from(refusal.to_string()));
+    }
+    IncrementalAlterConfigsResponse { responses, ..IncrementalAlterConfigsResponse::default() }
+}
