@@ -18,6 +18,9 @@ mod refusal;
 mod start;
 mod topics;
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;

@@ -6,6 +6,7 @@
 
 mod dynamic;
 mod image;
+mod local;
 
 use std::{
     fmt,
@@ -21,6 +22,7 @@ pub use image::{
     Broker, Endpoint, Image, Inconsistent, Partition, Resource, ResourceKind, Topic, TopicChange,
     unify,
 };
+pub use local::{LocalLog, ReplayError};
 
 /// The log that the cluster's state is made from.
 pub trait Quorum: Send + fmt::Debug {

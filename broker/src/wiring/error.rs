@@ -2,24 +2,39 @@
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
-use milena_storage::meta::WrongOwner;
+use milena_storage::manager::ManagerError;
+
+use crate::metadata::{NotCommitted, ReplayError};
 
 #[derive(Debug)]
 pub enum StartError {
-    Directory { directory: PathBuf, error: io::Error },
-    WrongOwner { directory: PathBuf, owner: WrongOwner },
-    Listen { listener: String, error: io::Error },
+    /// `log.dirs` names none.
+    NoDirectory,
+    Directory {
+        directory: PathBuf,
+        error: ManagerError,
+    },
+    /// What was there cannot be taken up again.
+    Metadata(ReplayError),
+    /// This broker could not be registered.
+    Register(NotCommitted),
+    Thread(io::Error),
+    Listen {
+        listener: String,
+        error: io::Error,
+    },
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoDirectory => f.write_str("there is no data directory"),
             Self::Directory { directory, error } => {
                 write!(f, "cannot use directory {}: {error}", directory.display())
             }
-            Self::WrongOwner { directory, owner } => {
-                write!(f, "cannot use directory {}: {owner}", directory.display())
-            }
+            Self::Metadata(error) => write!(f, "cannot take up the metadata: {error}"),
+            Self::Register(error) => write!(f, "cannot register this broker: {error}"),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Listen { listener, error } => write!(f, "cannot listen on {listener}: {error}"),
         }
     }

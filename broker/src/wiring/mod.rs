@@ -1,17 +1,21 @@
 //! Puts the services together, starts and stops them.
 //!
-//! Order of a start: directories, services, listeners. A client that can connect finds all of it
-//! ready. Order of a stop: no more requests; those that wait are answered; then the disk.
+//! Order of a start: directories, metadata, services, listeners. A client that can connect finds
+//! all of it ready. Order of a stop: no more requests; those that wait are answered; then the disk.
 
 mod addresses;
+mod cluster;
 mod directories;
 mod error;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use milena_storage::fs::{Disk, Lock, RealDisk};
-use tracing::{info, warn};
+use milena_storage::{
+    fs::{Disk, RealDisk},
+    manager::Manager,
+};
+use tracing::{error, info, warn};
 
 pub use error::StartError;
 
@@ -67,8 +71,12 @@ impl Broker {
         for key in config.unknown_keys() {
             warn!(key, "passed over a setting that means nothing here");
         }
-        let opened = directories::open(&*seams.disk, &config, &*seams.rng)?;
-        let identity = Identity { cluster_id: opened.cluster_id, node_id: config.node_id };
+        let directories = directories::open(&seams.disk, &config, &*seams.rng)?;
+        let first = directories.first().ok_or(StartError::NoDirectory)?;
+        let cluster_id = first.meta().cluster_id.clone();
+        let identity = Identity { cluster_id, node_id: config.node_id };
+        let current = Arc::new(ArcSwap::from_pointee(config.clone()));
+        let cluster = cluster::start(&seams, first, &current, |_| {})?;
         let metrics = Arc::new(Registry::default());
         let timers = Arc::new(Timers::start(Arc::clone(&seams.clock), &*seams.spawn));
         let services = Arc::new(Services {
@@ -77,8 +85,10 @@ impl Broker {
             spawn: Arc::clone(&seams.spawn),
             metrics: Arc::clone(&metrics),
             timers: Arc::clone(&timers),
-            config: Arc::new(ArcSwap::from_pointee(config.clone())),
+            config: current,
             identity,
+            metadata: cluster.metadata,
+            controller: cluster.controller,
             apis: dispatch::advertised(),
         });
         let took = seams.clock.monotonic() - began;
@@ -96,7 +106,7 @@ impl Broker {
             took_ms = ms(seams.clock.monotonic() - began),
             "ready"
         );
-        Ok(Running { addresses, network, services, _locks: opened.locks })
+        Ok(Running { addresses, network, services, directories })
     }
 }
 
@@ -106,7 +116,7 @@ pub struct Running {
     addresses: Vec<SocketAddr>,
     network: Network,
     services: Arc<Services>,
-    _locks: Vec<Box<dyn Lock>>,
+    directories: Vec<Arc<Manager>>,
 }
 
 impl Running {
@@ -128,6 +138,11 @@ impl Running {
             () = self.network.stop() => info!("all connections are closed"),
             () = timers.sleep_until(timers.now() + grace) => {
                 warn!(grace_ms = ms(grace), "stopping with requests that are not answered");
+            }
+        }
+        for directory in &self.directories {
+            if let Err(error) = directory.close() {
+                error!(directory = %directory.root().display(), %error, "not closed in order");
             }
         }
         info!("stopped");

@@ -1,0 +1,50 @@
+//! The cluster's state: replayed, followed, and changed by a controller on its own thread.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use milena_storage::manager::Manager;
+
+use super::{Seams, StartError};
+use crate::{
+    config::BrokerConfig,
+    controller::{Controller, Node, Parts},
+    metadata::{DynamicConfig, LocalLog, Metadata},
+};
+
+pub(super) struct Cluster {
+    pub(super) metadata: Arc<Metadata>,
+    pub(super) controller: Controller,
+}
+
+/// Replays the metadata in `first` and registers this broker. What follows the metadata subscribes
+/// in `follow`, and has followed all of it when this returns.
+pub(super) fn start<N>(
+    seams: &Seams<N>,
+    first: &Manager,
+    config: &Arc<ArcSwap<BrokerConfig>>,
+    follow: impl FnOnce(&Metadata),
+) -> Result<Cluster, StartError> {
+    let (log, replayed) = LocalLog::open(first, seams.clock.now()).map_err(StartError::Metadata)?;
+    let metadata = Arc::new(Metadata::default());
+    let node = Node {
+        id: config.load().node_id,
+        directory: first.meta().directory_id.unwrap_or_default(),
+    };
+    let (controller, mut driver) = Controller::new(Parts {
+        quorum: Box::new(log),
+        metadata: Arc::clone(&metadata),
+        config: Arc::clone(config),
+        node,
+        clock: Arc::clone(&seams.clock),
+        rng: Arc::clone(&seams.rng),
+    });
+    // First of all, so that whoever comes after finds the settings that are in force.
+    metadata.subscribe(Arc::new(DynamicConfig::new(node.id, Arc::clone(config))));
+    follow(&metadata);
+    driver.start(replayed).map_err(StartError::Register)?;
+    let run = Box::new(move || driver.run());
+    // It ends once every handle of the controller is gone.
+    seams.spawn.thread("controller", run).map_err(StartError::Thread)?;
+    Ok(Cluster { metadata, controller })
+}
