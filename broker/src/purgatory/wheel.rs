@@ -43,20 +43,20 @@ impl<T> TimingWheel<T> {
     /// Arms a timer. One whose deadline has passed expires at the next [`TimingWheel::advance`].
     pub fn insert(&mut self, deadline: u64, value: T) -> TimerId {
         let deadline = deadline.max(self.elapsed);
-        let (level, slot) = place(self.elapsed, deadline);
-        self.grow_to(level);
-        let level_of = &mut self.levels[level];
-        level_of.note(slot, deadline);
-        let timer = Timer { deadline, level, slot, value };
-        TimerId(self.timers.push(&mut level_of.slots[slot], timer))
+        let place = Place::of(deadline, self.elapsed);
+        self.grow_to(place.level());
+        let level = &mut self.levels[place.level()];
+        level.note(place.slot(), deadline);
+        let timer = Timer { deadline, place, value };
+        TimerId(self.timers.push(&mut level.slots[place.slot()], timer))
     }
 
     /// Disarms a timer and gives back what it carried; `None` if it is no longer armed.
     pub fn cancel(&mut self, id: TimerId) -> Option<T> {
-        let &Timer { level, slot, .. } = self.timers.get(id.0)?;
-        let level = &mut self.levels[level];
-        let timer = self.timers.remove(&mut level.slots[slot], id.0)?;
-        level.forget_if_empty(slot);
+        let place = self.timers.get(id.0)?.place;
+        let level = &mut self.levels[place.level()];
+        let timer = self.timers.remove(&mut level.slots[place.slot()], id.0)?;
+        level.forget_if_empty(place.slot());
         Some(timer.value)
     }
 
@@ -100,12 +100,11 @@ impl<T> TimingWheel<T> {
     fn move_down(&mut self, mut list: List) {
         while let Some(id) = self.timers.first(list) {
             let Some(timer) = self.timers.get_mut(id) else { return };
-            let deadline = timer.deadline;
-            let (level, slot) = place(self.elapsed, deadline);
-            (timer.level, timer.slot) = (level, slot);
-            let level = &mut self.levels[level];
-            level.note(slot, deadline);
-            self.timers.move_first(&mut list, &mut level.slots[slot]);
+            let (deadline, place) = (timer.deadline, Place::of(timer.deadline, self.elapsed));
+            timer.place = place;
+            let level = &mut self.levels[place.level()];
+            level.note(place.slot(), deadline);
+            self.timers.move_first(&mut list, &mut level.slots[place.slot()]);
         }
     }
 
@@ -119,9 +118,35 @@ impl<T> TimingWheel<T> {
 #[derive(Debug)]
 struct Timer<T> {
     deadline: u64,
-    level: usize,
-    slot: usize,
+    place: Place,
     value: T,
+}
+
+/// The list that a timer is in. Small: a million timers carry one each.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    level: u8,
+    slot: u8,
+}
+
+impl Place {
+    /// Where a deadline belongs, seen from `now`, which is not after it.
+    fn of(deadline: u64, now: u64) -> Self {
+        debug_assert!(now <= deadline);
+        let level = ((now ^ deadline) | SLOT_MASK).ilog2() / SLOT_BITS;
+        let slot = (deadline >> (level * SLOT_BITS)) & SLOT_MASK;
+        // There are eleven levels of six bits.
+        let small = |number: u64| u8::try_from(number).unwrap_or_default();
+        Self { level: small(level.into()), slot: small(slot) }
+    }
+
+    fn level(self) -> usize {
+        self.level.into()
+    }
+
+    fn slot(self) -> usize {
+        self.slot.into()
+    }
 }
 
 #[derive(Debug)]
@@ -152,16 +177,6 @@ impl Level {
         self.earliest[slot] = u64::MAX;
         std::mem::replace(&mut self.slots[slot], List::EMPTY)
     }
-}
-
-/// Level and slot of a deadline, seen from `now`, which is not after it.
-fn place(now: u64, deadline: u64) -> (usize, usize) {
-    debug_assert!(now <= deadline);
-    let highest_bit = ((now ^ deadline) | SLOT_MASK).ilog2();
-    let level = (highest_bit / SLOT_BITS) as usize;
-    let slot = (deadline >> shift_of(level)) & SLOT_MASK;
-    // Six bits fit everything.
-    (level, usize::try_from(slot).unwrap_or_default())
 }
 
 fn shift_of(level: usize) -> u32 {
