@@ -3,7 +3,8 @@
 //! A field reads as in Kafka's schemas: the versions that have it (`0+`, `7-12`, `3-3` for one),
 //! its name, its type, and its default if that is not zero, empty or null. `where null 7+` says
 //! that it may be null only in those versions; where it may not, nothing is written as empty.
-//! Tagged fields are a block of their own, as they are on the wire.
+//! Tagged fields are a block of their own, as they are on the wire. A nullable field whose default
+//! the schema leaves open is null here and empty in Kafka's own classes.
 //!
 //! ```text
 //! api! {
