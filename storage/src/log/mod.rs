@@ -24,7 +24,7 @@ use std::{
 };
 
 use milena_protocol::{LeaderEpoch, Offset, Timestamp};
-use tracing::error;
+use tracing::{error, warn};
 
 pub use self::{
     append::{Append, Appended, Origin},
@@ -226,11 +226,17 @@ impl Log {
         };
         let synced = sealed
             .iter()
-            .try_for_each(|segment| segment.sync_all())
-            .and_then(|()| active.map_or(Ok(()), |active| active.sync()))
+            .chain(&active)
+            .try_for_each(|segment| segment.sync())
             .and_then(|()| if directory { self.disk.sync_dir(&self.dir) } else { Ok(()) });
         if let Err(error) = synced {
             return Err(FlushError(self.go_offline(format_args!("sync failed: {error}"))));
+        }
+        for segment in &sealed {
+            // A hint that does not survive is missed, not needed; a full disk is no fault.
+            if let Err(error) = segment.sync_indexes() {
+                warn!(dir = %self.dir.display(), base = segment.base.0, %error, "index not synced");
+            }
         }
         self.state_mut().flushed = target;
         Ok(target.offset)

@@ -37,7 +37,7 @@ impl PartitionName {
     }
 
     /// The partition whose directory has this name.
-    pub(super) fn of_directory(name: &str) -> Option<Self> {
+    pub(crate) fn of_directory(name: &str) -> Option<Self> {
         let (topic, partition) = name.rsplit_once('-')?;
         let name_again = Self::new(topic, partition.parse().ok()?)?;
         // One directory, one name: no leading zeros or plus signs.

@@ -9,9 +9,9 @@ use super::walk::Stop;
 use crate::segment::Segment;
 
 /// Whether a crash explains that no whole batch starts where the walk stopped. It does if bytes
-/// are missing: the batch goes on behind the end of the file, or a page in it was never written
-/// and reads as zeros. It also does if nothing follows that anyone could miss; `sound_behind`
-/// says that later segments hold something.
+/// are missing: the file ends before the batch does, or a page in it was never written and reads
+/// as zeros. It also does if nothing follows that anyone could miss; `sound_behind` says that
+/// later segments hold something.
 pub(super) fn is_of_a_crash(
     segment: &Segment,
     stop: &Stop,
@@ -20,29 +20,35 @@ pub(super) fn is_of_a_crash(
     let (start, end) = (stop.position, segment.size());
     let mut head = [0; HEADER_BYTES];
     let read = segment.file().read_at(&mut head, start)?;
-    let claimed = match BatchHeader::read(head.get(..read).unwrap_or_default()) {
-        Ok(header) => start.saturating_add(header.size() as u64),
+    let suspect = match BatchHeader::read(head.get(..read).unwrap_or_default()) {
+        Ok(header) => {
+            let claimed = start.saturating_add(header.size() as u64);
+            if claimed > end {
+                // Or its length is what is damaged, and the next batch begins before that.
+                return Ok(!has_whole_batch(segment, start + 1, stop)?);
+            }
+            claimed
+        }
         Err(BatchError::Truncated { .. }) => return Ok(true),
-        // The header is damaged itself, so that its length says nothing.
-        Err(_) => end,
+        Err(_) => start + HEADER_BYTES as u64,
     };
-    if claimed > end || has_lost_page(segment, start, claimed)? {
+    if has_lost_page(segment, start, suspect)? {
         return Ok(true);
     }
     Ok(!sound_behind && !has_whole_batch(segment, start + 1, stop)?)
 }
 
-/// Whether zeros begin between `start` and `claimed` and go on to the end of their page. A page
+/// Whether zeros begin between `start` and `before` and go on to the end of their page. A page
 /// that a crash took reads like that, either whole or from where it was last written.
-fn has_lost_page(segment: &Segment, start: u64, claimed: u64) -> io::Result<bool> {
+fn has_lost_page(segment: &Segment, start: u64, before: u64) -> io::Result<bool> {
     let mut page = [0; PAGE_BYTES];
     let mut at = start - start % PAGE_BYTES as u64;
-    while at < claimed {
+    while at < before {
         let read = segment.file().read_at(&mut page, at)?;
         let bytes = page.get(..read).unwrap_or_default();
         let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
         let zeros_from = at + (read - zeros) as u64;
-        if zeros > 0 && zeros_from.max(start) < claimed.min(at + read as u64) {
+        if zeros > 0 && zeros_from.max(start) < before.min(at + read as u64) {
             return Ok(true);
         }
         at += PAGE_BYTES as u64;

@@ -1,15 +1,11 @@
 //! Reads a segment from its start: by headers where it was synced, whole where it may not have
 //! been.
 
-use std::io;
+use std::{io, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
-use milena_protocol::{
-    Offset,
-    records::{Batch, BatchError, BatchHeader},
-};
+use milena_protocol::{Offset, records::BatchHeader};
 
-use crate::segment::{Located, ScanError, Segment};
+use crate::segment::{Located, ScanError, Segment, WholeScan};
 
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
@@ -63,18 +59,13 @@ impl Walk<'_> {
     }
 
     fn verify(&self, mut stop: Stop, end: u64, mut seen: impl FnMut(&Located)) -> io::Result<Stop> {
-        let mut held = Bytes::new();
-        while stop.position < end {
-            let left = end - stop.position;
-            let batch = match Batch::split(&mut held) {
-                Ok(batch) => batch,
-                Err(BatchError::Truncated { need, .. })
-                    if need as u64 <= left && (held.len() as u64) < left =>
-                {
-                    held = self.read(stop.position, left.min(need.max(CHUNK_BYTES) as u64))?;
-                    continue;
-                }
-                Err(error) => return Ok(stop.damaged(error.to_string())),
+        let mut scan = WholeScan::new(Arc::clone(self.segment.file()), stop.position, end);
+        loop {
+            let batch = match scan.next() {
+                Ok(Some(batch)) => batch,
+                Ok(None) => return Ok(stop),
+                Err(ScanError::Io(error)) => return Err(error),
+                Err(ScanError::Bad { what, .. }) => return Ok(stop.damaged(what.to_string())),
             };
             let header = batch.header();
             let gap = header.base_offset > stop.expected && self.without_gaps;
@@ -87,13 +78,6 @@ impl Walk<'_> {
             stop.batches_checked += 1;
             stop.bytes_checked += batch.size() as u64;
         }
-        Ok(stop)
-    }
-
-    fn read(&self, position: u64, len: u64) -> io::Result<Bytes> {
-        let mut chunk = BytesMut::zeroed(usize::try_from(len).map_err(io::Error::other)?);
-        self.segment.file().read_exact_at(&mut chunk, position)?;
-        Ok(chunk.freeze())
     }
 }
 
@@ -111,6 +95,3 @@ impl Stop {
 fn out_of_place(header: &BatchHeader) -> String {
     format!("a batch with offset {}", header.base_offset.0)
 }
-
-/// Batches are read this many bytes at a time.
-const CHUNK_BYTES: usize = 1 << 20;

@@ -20,7 +20,7 @@ use milena_protocol::{
 use tracing::warn;
 
 use self::name::Kind;
-pub(crate) use self::scan::{Located, Scan, ScanError};
+pub(crate) use self::scan::{Located, Scan, ScanError, WholeScan};
 use crate::{
     fs::{Disk, File, Mode},
     index::{self, Extent, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex},

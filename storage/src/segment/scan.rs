@@ -1,10 +1,11 @@
 //! Steps over the batches of a file by their headers, without reading what is in them.
 
-use std::io;
+use std::{io, sync::Arc};
 
+use bytes::{Bytes, BytesMut};
 use milena_protocol::{
     Offset,
-    records::{BatchError, BatchHeader, HEADER_BYTES},
+    records::{Batch, BatchError, BatchHeader, HEADER_BYTES},
 };
 
 use crate::fs::File;
@@ -93,5 +94,54 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// The same, but reads every batch whole and checks it.
+#[derive(Debug)]
+pub(crate) struct WholeScan {
+    file: Arc<dyn File>,
+    position: u64,
+    end: u64,
+    /// What was read from the current position on.
+    held: Bytes,
+}
+
+impl WholeScan {
+    pub(crate) fn new(file: Arc<dyn File>, from: u64, end: u64) -> Self {
+        Self { file, position: from, end, held: Bytes::new() }
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The batch at the current position; the position moves behind it. `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Batch>, ScanError> {
+        while self.position < self.end {
+            let left = self.end - self.position;
+            match Batch::split(&mut self.held) {
+                Ok(batch) => {
+                    self.position += batch.size() as u64;
+                    return Ok(Some(batch));
+                }
+                Err(BatchError::Truncated { need, .. })
+                    if need as u64 <= left && (self.held.len() as u64) < left =>
+                {
+                    self.fill(left.min(need.max(CHUNK_BYTES) as u64))?;
+                }
+                Err(what) => return Err(ScanError::Bad { position: self.position, what }),
+            }
+        }
+        Ok(None)
+    }
+
+    fn fill(&mut self, len: u64) -> io::Result<()> {
+        let mut chunk = BytesMut::zeroed(usize::try_from(len).map_err(io::Error::other)?);
+        self.file.read_exact_at(&mut chunk, self.position)?;
+        self.held = chunk.freeze();
+        Ok(())
+    }
+}
+
+/// Whole batches are read this many bytes at a time.
+const CHUNK_BYTES: usize = 1 << 20;
 /// Holds the headers of small neighbours, and is no burden where batches are large.
 const BUFFER_BYTES: usize = 4096;

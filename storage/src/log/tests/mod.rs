@@ -1,6 +1,9 @@
 //! Logs on real directories and on the test disk, compared with what was put into them.
 
 mod basics;
+mod crash;
+mod lookups;
+mod trimming;
 
 use std::{path::Path, sync::Arc};
 

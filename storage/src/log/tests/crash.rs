@@ -1,0 +1,215 @@
+//! What a crash may take, and what it may not.
+
+use super::*;
+use crate::{
+    fs::{Mode, sim::SimDisk},
+    recovery::OpenError,
+};
+
+const DIR: &str = "/log";
+
+fn reopen(disk: &SimDisk, recovery_point: i64) -> Result<(Log, Recovered), OpenError> {
+    let open = OpenLog { recovery_point: Offset(recovery_point), ..fresh() };
+    Log::open(Arc::new(disk.clone()), Path::new(DIR), Arc::new(small()), open)
+}
+
+fn values(log: &Log) -> Vec<Batch> {
+    read_all(log, log.start_offset())
+}
+
+/// Appends until the disk fails, syncing now and then; returns what was synced and all that was
+/// appended.
+fn workload(disk: &SimDisk) -> (Offset, Vec<Bytes>) {
+    let mut appended = Vec::new();
+    let mut synced = Offset(0);
+    let open = Log::open(Arc::new(disk.clone()), Path::new(DIR), Arc::new(small()), fresh());
+    let Ok((log, _)) = open else { return (synced, appended) };
+    for number in 0..30_usize {
+        let value = "v".repeat(number * 7 % 90);
+        let records = batch(number as i64, &["first", &value][..1 + number % 2]);
+        if log.append(records.clone(), client()).is_err() {
+            break;
+        }
+        appended.push(records);
+        if number % 4 == 3 {
+            match log.flush() {
+                Ok(end) => synced = end,
+                Err(_) => break,
+            }
+        }
+    }
+    (synced, appended)
+}
+
+/// The log holds what was appended, in order, from the start up to somewhere behind `synced`.
+fn check_prefix(log: &Log, appended: &[Bytes], synced: Offset, context: &str) {
+    let found = values(log);
+    assert!(log.end_offset() >= synced, "{context}: {synced:?} was synced, {log:?} is left");
+    assert!(found.len() <= appended.len(), "{context}");
+    let mut next = Offset(0);
+    for (batch, sent) in found.iter().zip(appended) {
+        assert_eq!(batch.base_offset(), next, "{context}");
+        assert_eq!(batch.bytes().slice(61..), sent.slice(61..), "{context}");
+        next = batch.last_offset().next();
+    }
+    assert_eq!(log.end_offset(), next, "{context}");
+}
+
+#[test]
+fn a_crash_between_any_two_changes_leaves_a_prefix_with_all_that_was_synced() {
+    let empty = SimDisk::new();
+    // The directory's own name is the manager's business.
+    empty.create_dir_all(Path::new(DIR)).unwrap();
+    empty.sync_dir(Path::new("/")).unwrap();
+    let whole = empty.fork();
+    workload(&whole);
+    let changes = whole.changes() - empty.changes();
+    assert!(changes > 60, "{changes}");
+    for stop_after in 0..changes {
+        let broken = empty.fork();
+        broken.fail_after(stop_after);
+        let (synced, appended) = workload(&broken);
+        for seed in 0..4 {
+            let disk = broken.fork();
+            disk.crash(seed * 1000 + stop_after);
+            let context = format!("stopped after {stop_after}, seed {seed}");
+            let (log, _) = reopen(&disk, 0).unwrap_or_else(|error| panic!("{context}: {error}"));
+            check_prefix(&log, &appended, synced, &context);
+            // It goes on as if nothing had been.
+            let end = log.end_offset();
+            assert_eq!(append(&log, 99, &["after"]).base_offset, end, "{context}");
+            for offset in 0..end.0 {
+                assert!(log.read(Offset(offset), everything()).unwrap().bytes > 0, "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_at_any_byte_recovers_to_its_last_whole_batch() {
+    let disk = SimDisk::new();
+    let (log, _) = reopen(&disk, 0).unwrap();
+    let batches: Vec<Bytes> = (0..5).map(|at| batch(at, &["value", "next"])).collect();
+    let mut ends = vec![0];
+    for records in &batches {
+        log.append(records.clone(), client()).unwrap();
+        ends.push(log.size_bytes());
+    }
+    log.flush().unwrap();
+    drop(log);
+    let path = Path::new(DIR).join("00000000000000000000.log");
+    for len in 0..=ends[5] {
+        let disk = disk.fork();
+        disk.open(&path, Mode::ReadWrite).unwrap().set_len(len).unwrap();
+        let (log, report) = reopen(&disk, 0).unwrap();
+        let whole = ends.iter().filter(|end| **end <= len).count() - 1;
+        assert_eq!(log.end_offset(), Offset(2 * whole as i64), "{len}");
+        assert_eq!((log.size_bytes(), report.bytes_cut), (ends[whole], len - ends[whole]), "{len}");
+        check_prefix(&log, &batches, Offset(0), "cut");
+    }
+}
+
+#[test]
+fn zeros_behind_the_last_batch_are_cut() {
+    let disk = SimDisk::new();
+    let (log, _) = reopen(&disk, 0).unwrap();
+    append(&log, 1, &["value"]);
+    log.flush().unwrap();
+    let size = log.size_bytes();
+    drop(log);
+    let path = Path::new(DIR).join("00000000000000000000.log");
+    disk.open(&path, Mode::ReadWrite).unwrap().set_len(size + 10_000).unwrap();
+    let (log, report) = reopen(&disk, 1).unwrap();
+    assert_eq!((log.end_offset(), report.bytes_cut), (Offset(1), 10_000));
+}
+
+#[test]
+fn a_flipped_bit_is_never_cut_away_with_sound_batches_behind_it() {
+    let disk = SimDisk::new();
+    let (log, _) = reopen(&disk, 0).unwrap();
+    let mut ends = vec![];
+    for at in 0..6 {
+        append(&log, at, &["some value", "another"]);
+        ends.push(log.size_bytes());
+    }
+    log.flush().unwrap();
+    drop(log);
+    let path = Path::new(DIR).join("00000000000000000000.log");
+    for recovery_point in [0, 12] {
+        for at in 0..ends[4] {
+            let disk = disk.fork();
+            let file = disk.open(&path, Mode::ReadWrite).unwrap();
+            let mut byte = [0];
+            file.read_at(&mut byte, at).unwrap();
+            byte[0] ^= 1 << (at % 8);
+            file.write_all_at(&mut [std::io::IoSlice::new(&byte)], at).unwrap();
+            match reopen(&disk, recovery_point) {
+                Err(OpenError::Corrupt { segment: Offset(0), .. }) => {}
+                Err(error) => panic!("{at}: {error}"),
+                // The epoch is under no checksum; below the recovery point only headers are read.
+                Ok((log, report)) => {
+                    assert_eq!((log.end_offset(), report.bytes_cut), (Offset(12), 0), "{at}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_below_the_recovery_point_is_never_cut() {
+    let disk = SimDisk::new();
+    let (log, _) = reopen(&disk, 0).unwrap();
+    append(&log, 1, &["value"]);
+    append(&log, 2, &["value"]);
+    let size = log.size_bytes();
+    log.flush().unwrap();
+    drop(log);
+    let path = Path::new(DIR).join("00000000000000000000.log");
+    disk.open(&path, Mode::ReadWrite).unwrap().set_len(size - 1).unwrap();
+    assert!(matches!(reopen(&disk, 2), Err(OpenError::Corrupt { expected: Offset(1), .. })));
+    assert!(reopen(&disk, 1).is_ok());
+}
+
+#[test]
+fn indexes_of_random_bytes_hide_nothing() {
+    let disk = SimDisk::new();
+    let (log, _) = reopen(&disk, 0).unwrap();
+    for at in 0..60 {
+        append(&log, at, &["value", "another"]);
+    }
+    log.close().unwrap();
+    let all = values(&log);
+    drop(log);
+    let indexes: Vec<String> = disk
+        .read_dir(Path::new(DIR))
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.name)
+        .filter(|name| name.ends_with("index"))
+        .collect();
+    for seed in 0..30_u32 {
+        let disk = disk.fork();
+        for (number, name) in (0..).zip(&indexes) {
+            let file = disk.open(&Path::new(DIR).join(name), Mode::ReadWrite).unwrap();
+            let dice = |at: u32| crc32c::crc32c(&[seed, number, at].map(u32::to_be_bytes).concat());
+            let garbage: Vec<u8> =
+                (0..dice(0) % 40).map(|at| dice(at + 1).to_be_bytes()[0]).collect();
+            if dice(99) % 3 == 0 {
+                file.set_len(0).unwrap();
+            }
+            file.write_all_at(&mut [std::io::IoSlice::new(&garbage)], 0).unwrap();
+        }
+        for clean_stop in [false, true] {
+            let disk = disk.fork();
+            let open = OpenLog { recovery_point: Offset(120), clean_stop, ..fresh() };
+            let opened =
+                Log::open(Arc::new(disk), Path::new(DIR), Arc::new(small()), open).unwrap();
+            assert_eq!(values(&opened.0), all, "{seed} {clean_stop}");
+            for batch in &all {
+                let found = opened.0.read(batch.last_offset(), everything()).unwrap();
+                let first = found.records.to_bytes().unwrap().slice(..batch.size());
+                assert_eq!(&first, batch.bytes(), "{seed} {clean_stop}");
+            }
+        }
+    }
+}
