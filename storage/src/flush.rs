@@ -111,3 +111,85 @@ impl fmt::Debug for Shared {
         write!(f, "Syncer({} waiting, stopped: {})", queue.waiting.len(), queue.stopped)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, sync::mpsc, thread};
+
+    use super::*;
+    use crate::{
+        fs::{
+            Disk,
+            sim::{Call, Fault, SimDisk},
+        },
+        log::tests::{append, open, small},
+    };
+
+    struct Owner {
+        log: Log,
+        outcomes: mpsc::Sender<Result<Offset, FlushError>>,
+    }
+
+    impl Flushed for Owner {
+        fn log(&self) -> &Log {
+            &self.log
+        }
+
+        fn flushed(&self, outcome: Result<Offset, FlushError>) {
+            let _ = self.outcomes.send(outcome);
+        }
+    }
+
+    fn owner(disk: &SimDisk) -> (Arc<Owner>, mpsc::Receiver<Result<Offset, FlushError>>) {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let (outcomes, told) = mpsc::channel();
+        let (log, _) = open(&disk, Path::new("/log"), &small());
+        (Arc::new(Owner { log, outcomes }), told)
+    }
+
+    #[test]
+    fn many_requests_before_a_sync_share_it() {
+        let (owner, told) = owner(&SimDisk::new());
+        let (syncer, thread) = Syncer::new();
+        for at in 0..5 {
+            append(&owner.log, at, &["value"]);
+            syncer.request(&owner);
+        }
+        syncer.stop();
+        thread.run();
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [Ok(Offset(5))]);
+    }
+
+    #[test]
+    fn every_append_is_told_of_sooner_or_later() {
+        let (owner, told) = owner(&SimDisk::new());
+        let (syncer, run) = Syncer::new();
+        thread::scope(|scope| {
+            scope.spawn(|| run.run());
+            for at in 0..200 {
+                append(&owner.log, at, &["value"]);
+                syncer.request(&owner);
+                if at % 50 == 49 {
+                    let end = Offset(at + 1);
+                    assert!(told.iter().any(|outcome| outcome == Ok(end)));
+                }
+            }
+            syncer.stop();
+        });
+        assert_eq!(owner.log.flushed_offset(), Offset(200));
+    }
+
+    #[test]
+    fn a_failed_sync_is_told_and_not_tried_again() {
+        let disk = SimDisk::new();
+        let (owner, told) = owner(&disk);
+        let (syncer, thread) = Syncer::new();
+        append(&owner.log, 1, &["value"]);
+        disk.inject(Fault::once(Call::Sync, ".log"));
+        syncer.request(&owner);
+        syncer.stop();
+        thread.run();
+        assert!(told.recv().unwrap().is_err());
+        assert!(owner.log.offline().is_some());
+    }
+}
