@@ -13,6 +13,7 @@ use crate::{
     metadata::Metadata,
     metrics::Registry,
     purgatory::Timers,
+    replica::{Partition, Replicas, fetch_session::FetchSessions},
     tasks::Spawn,
 };
 
@@ -25,9 +26,11 @@ pub struct Services {
     pub timers: Arc<Timers>,
     /// Replaced when settings change while the broker runs.
     pub config: Arc<ArcSwap<BrokerConfig>>,
-    pub identity: Identity,
     pub metadata: Arc<Metadata>,
     pub controller: Controller,
+    pub replicas: Arc<Replicas>,
+    pub fetch_sessions: FetchSessions<Arc<Partition>>,
+    pub identity: Identity,
     /// Every API served, as ApiVersions tells it: the side that lists them is above this one.
     pub apis: Vec<ApiVersion>,
 }

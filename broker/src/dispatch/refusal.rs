@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use milena_protocol::{messages::ApiKey, wire::Malformed};
+use milena_protocol::{ErrorCode, messages::ApiKey, wire::Malformed};
 
 /// What Kafka, too, answers by closing the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub enum Refusal {
         version: i16,
         fault: Malformed,
     },
+    /// A request that wants no answer (produce with `acks=0`) failed.
+    FailedUnanswered {
+        api: ApiKey,
+        error: ErrorCode,
+    },
     /// The answer is longer than a frame can be.
     AnswerTooLong {
         api: ApiKey,
@@ -36,6 +41,7 @@ impl Refusal {
             Self::UnknownApi { .. } => "unknown_api",
             Self::UnsupportedVersion { .. } => "unsupported_version",
             Self::BadBody { .. } => "bad_body",
+            Self::FailedUnanswered { .. } => "failed_unanswered",
             Self::AnswerTooLong { .. } => "answer_too_long",
         }
     }
@@ -51,6 +57,9 @@ impl fmt::Display for Refusal {
             }
             Self::BadBody { api, version, fault } => {
                 write!(f, "the body of {api} version {version} {fault}")
+            }
+            Self::FailedUnanswered { api, error } => {
+                write!(f, "{api} wants no answer and failed: {}", error.message())
             }
             Self::AnswerTooLong { api, bytes } => {
                 write!(f, "the answer to {api} has {bytes} bytes, more than a frame can")

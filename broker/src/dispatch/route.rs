@@ -4,6 +4,7 @@ use std::{ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 use milena_protocol::{
+    ErrorCode,
     messages::ApiKey,
     wire::{Frame, FrameWriter, Malformed, Message, header::ResponseHeader},
 };
@@ -19,19 +20,20 @@ pub(super) struct Route {
     pub(super) start: fn(Arc<Services>, Context, i32, Bytes) -> Result<Answer, Malformed>,
 }
 
-/// What a handler returns: the response, or none where the client asked for none.
+/// What a handler returns: the response, or none where the client asked for none, or else what
+/// went wrong that such a client can only learn by losing its connection.
 pub(super) trait Response<R> {
-    fn into_option(self) -> Option<R>;
+    fn into_answer(self) -> Result<Option<R>, ErrorCode>;
 }
 
 impl<R: Message> Response<R> for R {
-    fn into_option(self) -> Option<R> {
-        Some(self)
+    fn into_answer(self) -> Result<Option<R>, ErrorCode> {
+        Ok(Some(self))
     }
 }
 
-impl<R: Message> Response<R> for Option<R> {
-    fn into_option(self) -> Option<R> {
+impl<R: Message> Response<R> for Result<Option<R>, ErrorCode> {
+    fn into_answer(self) -> Self {
         self
     }
 }
@@ -41,9 +43,10 @@ pub(super) fn finish<R: Message>(
     version: i16,
     correlation_id: i32,
 ) -> Result<Option<Frame>, Refusal> {
-    match response.into_option() {
-        Some(response) => encode(&response, R::KEY, version, correlation_id).map(Some),
-        None => Ok(None),
+    match response.into_answer() {
+        Ok(Some(response)) => encode(&response, R::KEY, version, correlation_id).map(Some),
+        Ok(None) => Ok(None),
+        Err(error) => Err(Refusal::FailedUnanswered { api: R::KEY, error }),
     }
 }
 
@@ -61,7 +64,7 @@ pub(super) fn encode<R: Message>(
 }
 
 /// The table. Each line is a request and the `async fn(&Arc<Services>, &Context, Request)` that
-/// answers it with its response, or with an `Option` of that. Served are the versions that the
+/// answers it, see [`Response`]. Served are the versions that the
 /// message knows; `advertised` tells clients of others.
 macro_rules! routes {
     ($($request:ident => $handler:path $(, advertised $advertised:expr)?;)*) => {

@@ -3,11 +3,12 @@
 use milena_protocol::{
     messages::{
         AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest,
-        CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-        DescribeConfigsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
-        ElectLeadersRequest, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
-        ListConfigResourcesRequest, ListPartitionReassignmentsRequest, MetadataRequest,
-        UpdateFeaturesRequest,
+        CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+        DescribeClusterRequest, DescribeConfigsRequest, DescribeQuorumRequest,
+        DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
+        IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest,
+        ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
+        OffsetForLeaderEpochRequest, ProduceRequest, UpdateFeaturesRequest,
     },
     wire::{Message, Request},
 };
@@ -16,21 +17,28 @@ use super::route::routes;
 use crate::handlers;
 
 routes! {
-    ApiVersionsRequest => handlers::cluster::api_versions;
+    // librdkafka takes a broker whose Produce begins above 0 for one that cannot compress.
+    ProduceRequest => handlers::data::produce, advertised 0..=13;
+    FetchRequest => handlers::data::fetch;
+    ListOffsetsRequest => handlers::data::list_offsets;
     MetadataRequest => handlers::cluster::metadata;
-    DescribeClusterRequest => handlers::cluster::describe_cluster;
-    UpdateFeaturesRequest => handlers::cluster::update_features;
+    FindCoordinatorRequest => handlers::groups::find_coordinator;
+    ApiVersionsRequest => handlers::cluster::api_versions;
     CreateTopicsRequest => handlers::topics::create_topics;
     DeleteTopicsRequest => handlers::topics::delete_topics;
-    CreatePartitionsRequest => handlers::topics::create_partitions;
-    DescribeTopicPartitionsRequest => handlers::topics::describe_topic_partitions;
-    ElectLeadersRequest => handlers::topics::elect_leaders;
-    AlterPartitionReassignmentsRequest => handlers::topics::alter_partition_reassignments;
-    ListPartitionReassignmentsRequest => handlers::topics::list_partition_reassignments;
+    DeleteRecordsRequest => handlers::data::delete_records;
+    InitProducerIdRequest => handlers::txn::init_producer_id;
+    OffsetForLeaderEpochRequest => handlers::data::offset_for_leader_epoch;
     DescribeConfigsRequest => handlers::configs::describe_configs;
     AlterConfigsRequest => handlers::configs::alter_configs;
+    CreatePartitionsRequest => handlers::topics::create_partitions;
+    ElectLeadersRequest => handlers::topics::elect_leaders;
     IncrementalAlterConfigsRequest => handlers::configs::incremental_alter_configs;
-    ListConfigResourcesRequest => handlers::configs::list_config_resources;
+    AlterPartitionReassignmentsRequest => handlers::topics::alter_partition_reassignments;
+    ListPartitionReassignmentsRequest => handlers::topics::list_partition_reassignments;
     DescribeQuorumRequest => handlers::quorum::describe_quorum;
-    FindCoordinatorRequest => handlers::groups::find_coordinator;
+    UpdateFeaturesRequest => handlers::cluster::update_features;
+    DescribeClusterRequest => handlers::cluster::describe_cluster;
+    ListConfigResourcesRequest => handlers::configs::list_config_resources;
+    DescribeTopicPartitionsRequest => handlers::topics::describe_topic_partitions;
 }

@@ -8,11 +8,13 @@ mod brokers;
 pub mod cluster;
 pub mod configs;
 mod context;
+pub mod data;
 pub mod error;
 pub mod groups;
 mod operations;
 pub mod quorum;
 mod settings;
 pub mod topics;
+pub mod txn;
 
 pub use context::{Context, Endpoint, ListenerInfo, Peer, Software};

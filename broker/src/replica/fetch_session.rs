@@ -10,12 +10,14 @@ use std::{
     time::Duration,
 };
 
-use milena_protocol::Uuid;
+use milena_protocol::{Uuid, wire::Str};
+
+use crate::config::BrokerConfig;
 
 /// How a fetch names a topic: by name before version 13, by id from then on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TopicRef {
-    Name(Arc<str>),
+    Name(Str),
     Id(Uuid),
 }
 
@@ -227,6 +229,12 @@ struct Usage {
 }
 
 impl<P> FetchSessions<P> {
+    /// As many slots as are configured; sessions are safe from eviction for as long as in Kafka.
+    #[must_use]
+    pub fn from_config(config: &BrokerConfig) -> Self {
+        Self::new(usize::try_from(config.fetch_session_slots).unwrap_or(0), EVICT_AFTER)
+    }
+
     #[must_use]
     pub fn new(slots_max: usize, evict_after: Duration) -> Self {
         Self { slots_max, evict_after, kept: Mutex::new(HashMap::new()) }
@@ -355,6 +363,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+const EVICT_AFTER: Duration = Duration::from_secs(120);
 const NO_SESSION: i32 = 0;
 const INITIAL_EPOCH: i32 = 0;
 const FINAL_EPOCH: i32 = -1;

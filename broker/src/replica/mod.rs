@@ -1,3 +1,116 @@
-//! The partitions that this broker holds.
+//! The partitions that this broker holds, and what waits for them.
 
+mod dirs;
+pub mod fetch;
 pub mod fetch_session;
+mod follow;
+mod partition;
+mod schedule;
+mod settings;
+mod topic;
+mod upkeep;
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use arc_swap::ArcSwap;
+use dashmap::{DashMap, DashSet};
+use milena_protocol::{Uuid, wire::Str};
+use milena_storage::{
+    flush::Syncer,
+    manager::{Manager, PartitionName},
+};
+
+pub use dirs::{LogDir, LogSize};
+pub use fetch_session::TopicRef;
+pub use partition::{EpochError, Isolation, Partition, PartitionKey, Uncommitted, Waiting};
+pub use topic::{Missing, Topic};
+pub use upkeep::{DeleteRecordsError, Deleted, Deletion};
+
+use crate::{clock::Clock, config::BrokerConfig, purgatory::Timers};
+use partition::Shared;
+use upkeep::Upkeep;
+
+/// All partitions of this broker, by topic. Follows the metadata: logs are made and deleted as
+/// topics are. Thread-safe; a lookup holds no lock once it has returned.
+///
+/// To be started in this order: [`Replicas::load`], [`Replicas::start`], then subscribed to the
+/// metadata.
+#[derive(Debug)]
+pub struct Replicas {
+    node_id: i32,
+    config: Arc<ArcSwap<BrokerConfig>>,
+    clock: Arc<dyn Clock>,
+    /// One for each log directory.
+    dirs: Vec<Arc<Manager>>,
+    /// Found at the start, but not opened. They must not be begun anew elsewhere.
+    damaged: DashSet<PartitionName>,
+    shared: Shared,
+    by_name: DashMap<Str, Arc<Topic>>,
+    by_id: DashMap<Uuid, Arc<Topic>>,
+    next_key: AtomicU64,
+    upkeep: Upkeep,
+}
+
+/// What replicas work with.
+#[derive(Debug)]
+pub struct Parts {
+    pub node_id: i32,
+    pub config: Arc<ArcSwap<BrokerConfig>>,
+    pub clock: Arc<dyn Clock>,
+    pub timers: Arc<Timers>,
+    /// The log directories, opened; at least one.
+    pub dirs: Vec<Arc<Manager>>,
+}
+
+impl Replicas {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { node_id, config, clock, timers, dirs } = parts;
+        let (syncer, sync_loop) = Syncer::new();
+        let commits = Arc::new(Waiting::new(Arc::clone(&timers)));
+        let fetches = Arc::new(Waiting::new(Arc::clone(&timers)));
+        let upkeep = Upkeep::new(&config.load(), timers.now(), sync_loop);
+        Self {
+            node_id,
+            config,
+            clock,
+            dirs,
+            damaged: DashSet::new(),
+            shared: Shared { syncer, timers, commits, fetches },
+            by_name: DashMap::new(),
+            by_id: DashMap::new(),
+            next_key: AtomicU64::new(0),
+            upkeep,
+        }
+    }
+
+    /// Has every fetch answered that waits for records, now and from now on: the broker stops.
+    pub fn end_fetches(&self) {
+        self.shared.fetches.close();
+    }
+
+    #[must_use]
+    pub fn topic_named(&self, name: &str) -> Option<Arc<Topic>> {
+        self.by_name.get(name).map(|topic| Arc::clone(&topic))
+    }
+
+    #[must_use]
+    pub fn topic_by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        self.by_id.get(&id).map(|topic| Arc::clone(&topic))
+    }
+
+    /// # Errors
+    /// What there is none of.
+    pub fn topic(&self, topic: &TopicRef) -> Result<Arc<Topic>, Missing> {
+        match topic {
+            TopicRef::Name(name) => self.topic_named(name).ok_or(Missing::Topic),
+            TopicRef::Id(id) => self.topic_by_id(*id).ok_or(Missing::TopicId),
+        }
+    }
+
+    /// Every partition that can be served, in no order.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<Arc<Partition>> {
+        self.by_id.iter().flat_map(|topic| topic.partitions()).collect()
+    }
+}

@@ -9,7 +9,7 @@ use super::{Seams, StartError};
 use crate::{
     config::BrokerConfig,
     controller::{Controller, Node, Parts},
-    metadata::{DynamicConfig, LocalLog, Metadata},
+    metadata::{DynamicConfig, Image, LocalLog, Metadata},
 };
 
 pub(super) struct Cluster {
@@ -18,12 +18,12 @@ pub(super) struct Cluster {
 }
 
 /// Replays the metadata in `first` and registers this broker. What follows the metadata subscribes
-/// in `follow`, and has followed all of it when this returns.
+/// in `follow`, which is given what was replayed, and has followed all of it when this returns.
 pub(super) fn start<N>(
     seams: &Seams<N>,
     first: &Manager,
     config: &Arc<ArcSwap<BrokerConfig>>,
-    follow: impl FnOnce(&Metadata),
+    follow: impl FnOnce(&Metadata, &Image) -> Result<(), StartError>,
 ) -> Result<Cluster, StartError> {
     let (log, replayed) = LocalLog::open(first, seams.clock.now()).map_err(StartError::Metadata)?;
     let metadata = Arc::new(Metadata::default());
@@ -41,7 +41,7 @@ pub(super) fn start<N>(
     });
     // First of all, so that whoever comes after finds the settings that are in force.
     metadata.subscribe(Arc::new(DynamicConfig::new(node.id, Arc::clone(config))));
-    follow(&metadata);
+    follow(&metadata, &replayed)?;
     driver.start(replayed).map_err(StartError::Register)?;
     let run = Box::new(move || driver.run());
     // It ends once every handle of the controller is gone.

@@ -16,6 +16,8 @@ pub enum StartError {
     },
     /// What was there cannot be taken up again.
     Metadata(ReplayError),
+    /// The logs cannot even be looked for.
+    Logs(ManagerError),
     /// This broker could not be registered.
     Register(NotCommitted),
     Thread(io::Error),
@@ -33,6 +35,7 @@ impl fmt::Display for StartError {
                 write!(f, "cannot use directory {}: {error}", directory.display())
             }
             Self::Metadata(error) => write!(f, "cannot take up the metadata: {error}"),
+            Self::Logs(error) => write!(f, "cannot open the logs: {error}"),
             Self::Register(error) => write!(f, "cannot register this broker: {error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Listen { listener, error } => write!(f, "cannot listen on {listener}: {error}"),

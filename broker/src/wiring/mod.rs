@@ -11,11 +11,8 @@ mod error;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use milena_storage::{
-    fs::{Disk, RealDisk},
-    manager::Manager,
-};
-use tracing::{error, info, warn};
+use milena_storage::fs::{Disk, RealDisk};
+use tracing::{info, warn};
 
 pub use error::StartError;
 
@@ -23,9 +20,11 @@ use crate::{
     clock::{Clock, Rng, SystemClock, SystemRng},
     config::BrokerConfig,
     dispatch::{self, Dispatch},
+    metadata::Follow,
     metrics::Registry,
     network::{Accept, Limits, Net, Network, Tcp, Tuning},
     purgatory::Timers,
+    replica::{self, Replicas, fetch_session::FetchSessions},
     services::{Identity, Services},
     tasks::{Spawn, TokioSpawn},
 };
@@ -76,9 +75,21 @@ impl Broker {
         let cluster_id = first.meta().cluster_id.clone();
         let identity = Identity { cluster_id, node_id: config.node_id };
         let current = Arc::new(ArcSwap::from_pointee(config.clone()));
-        let cluster = cluster::start(&seams, first, &current, |_| {})?;
         let metrics = Arc::new(Registry::default());
         let timers = Arc::new(Timers::start(Arc::clone(&seams.clock), &*seams.spawn));
+        let replicas = Arc::new(Replicas::new(replica::Parts {
+            node_id: config.node_id,
+            config: Arc::clone(&current),
+            clock: Arc::clone(&seams.clock),
+            timers: Arc::clone(&timers),
+            dirs: directories.clone(),
+        }));
+        let cluster = cluster::start(&seams, first, &current, |metadata, replayed| {
+            replicas.load(replayed).map_err(StartError::Logs)?;
+            replicas.start(&*seams.spawn).map_err(StartError::Thread)?;
+            metadata.subscribe(Arc::clone(&replicas) as Arc<dyn Follow>);
+            Ok(())
+        })?;
         let services = Arc::new(Services {
             clock: Arc::clone(&seams.clock),
             rng: Arc::clone(&seams.rng),
@@ -89,6 +100,8 @@ impl Broker {
             identity,
             metadata: cluster.metadata,
             controller: cluster.controller,
+            replicas,
+            fetch_sessions: FetchSessions::from_config(&config),
             apis: dispatch::advertised(),
         });
         let took = seams.clock.monotonic() - began;
@@ -106,7 +119,7 @@ impl Broker {
             took_ms = ms(seams.clock.monotonic() - began),
             "ready"
         );
-        Ok(Running { addresses, network, services, directories })
+        Ok(Running { addresses, network, services })
     }
 }
 
@@ -116,7 +129,6 @@ pub struct Running {
     addresses: Vec<SocketAddr>,
     network: Network,
     services: Arc<Services>,
-    directories: Vec<Arc<Manager>>,
 }
 
 impl Running {
@@ -134,17 +146,14 @@ impl Running {
     /// Lets requests that were taken end for as long as `grace`, then closes what is open.
     pub async fn stop(self, grace: Duration) {
         let timers = &self.services.timers;
+        self.services.replicas.end_fetches();
         tokio::select! {
             () = self.network.stop() => info!("all connections are closed"),
             () = timers.sleep_until(timers.now() + grace) => {
                 warn!(grace_ms = ms(grace), "stopping with requests that are not answered");
             }
         }
-        for directory in &self.directories {
-            if let Err(error) = directory.close() {
-                error!(directory = %directory.root().display(), %error, "not closed in order");
-            }
-        }
+        self.services.replicas.close().await;
         info!("stopped");
     }
 }

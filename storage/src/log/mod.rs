@@ -160,6 +160,12 @@ impl Log {
         self.state().end.offset
     }
 
+    /// Start and end at one moment.
+    pub fn bounds(&self) -> (Offset, Offset) {
+        let state = self.state();
+        (state.start, state.end.offset)
+    }
+
     /// Everything below survives a crash.
     pub fn flushed_offset(&self) -> Offset {
         self.state().flushed.offset

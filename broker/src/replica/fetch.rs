@@ -1,0 +1,228 @@
+//! Serving a fetch: passes over its partitions until there is enough to send or the time is up.
+
+use std::{sync::Arc, time::Duration};
+
+use milena_protocol::{LeaderEpoch, Offset, wire::Records};
+use milena_storage::{
+    epochs::EpochEnd,
+    log::{ReadError, ReadLimits},
+};
+
+use super::{
+    EpochError, Isolation, Missing, Partition, Replicas,
+    fetch_session::{Fetch, Interest, Session, SessionError, Told, TopicRef, Wants},
+};
+use crate::purgatory::Outcome;
+
+/// What a client asks of the whole response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub min_bytes: usize,
+    /// The first batch of the response may exceed it.
+    pub max_bytes: usize,
+    pub isolation: Isolation,
+}
+
+/// The answer for one partition.
+#[derive(Debug)]
+pub struct Served {
+    pub topic: TopicRef,
+    pub index: i32,
+    /// `None` if this broker does not have the partition.
+    pub partition: Option<Arc<Partition>>,
+    pub outcome: Result<Found, FetchError>,
+    place: usize,
+}
+
+#[derive(Debug, Default)]
+pub struct Found {
+    pub records: Records,
+    pub high_watermark: Offset,
+    pub last_stable_offset: Offset,
+    pub log_start: Offset,
+    /// Where the client's log and ours part, if they do: its last epoch that we know, and where
+    /// that ended here. There are no records then.
+    pub diverging: Option<EpochEnd>,
+}
+
+#[derive(Debug)]
+pub enum FetchError {
+    Missing(Missing),
+    Epoch(EpochError),
+    Read(ReadError),
+}
+
+/// Gathers records for `fetch`. Answers at once if there are `min_bytes`, or if any partition has
+/// an error to report or a divergence; else when the high watermarks have moved far enough, or at
+/// `deadline` (on the monotonic clock; `None` never waits) with whatever there is.
+///
+/// # Errors
+/// Another request used the session in the meantime.
+pub async fn gather(
+    replicas: &Replicas,
+    fetch: &mut Fetch<Arc<Partition>>,
+    terms: Terms,
+    deadline: Option<Duration>,
+) -> Result<Vec<Served>, SessionError> {
+    let Some(deadline) = deadline else {
+        return attempt(replicas, fetch, Terms { min_bytes: 0, ..terms })
+            .map(Option::unwrap_or_default);
+    };
+    if let Some(served) = attempt(replicas, fetch, terms)? {
+        return Ok(served);
+    }
+    loop {
+        let keys = fetch.with(keys)?;
+        let watcher = replicas.shared.fetches.watch(keys, deadline);
+        // Again, so that nothing between the look and the watch is missed.
+        if let Some(served) = attempt(replicas, fetch, terms)? {
+            return Ok(served);
+        }
+        let min_bytes = match watcher.await {
+            Outcome::Ready => terms.min_bytes,
+            Outcome::Expired => 0,
+        };
+        if let Some(served) = attempt(replicas, fetch, Terms { min_bytes, ..terms })? {
+            return Ok(served);
+        }
+    }
+}
+
+/// One pass, which is final if it found enough.
+fn attempt(
+    replicas: &Replicas,
+    fetch: &mut Fetch<Arc<Partition>>,
+    terms: Terms,
+) -> Result<Option<Vec<Served>>, SessionError> {
+    let only_news = fetch.is_incremental();
+    fetch.with(|session| {
+        let pass = Pass::over(session, replicas, terms, only_news);
+        let enough = pass.urgent || pass.bytes >= terms.min_bytes || session.is_empty();
+        enough.then(|| pass.settle(session))
+    })
+}
+
+/// One look at every partition.
+#[derive(Debug, Default)]
+struct Pass {
+    served: Vec<Served>,
+    bytes: usize,
+    urgent: bool,
+}
+
+impl Pass {
+    fn over(
+        session: &mut Session<Arc<Partition>>,
+        replicas: &Replicas,
+        terms: Terms,
+        only_news: bool,
+    ) -> Self {
+        let mut pass = Self::default();
+        for (place, interest) in session.in_order() {
+            let wants = interest.wants;
+            let outcome = resolve(interest, replicas)
+                .map_err(FetchError::Missing)
+                .and_then(|partition| look(partition, wants, terms, pass.bytes));
+            match &outcome {
+                Ok(found) => {
+                    pass.bytes += found.records.len();
+                    pass.urgent |= found.diverging.is_some();
+                    let quiet = found.records.is_empty() && found.diverging.is_none();
+                    if only_news && quiet && !interest.is_news(found.bounds()) {
+                        continue;
+                    }
+                }
+                Err(_) => pass.urgent = true,
+            }
+            pass.served.push(Served {
+                topic: interest.topic.clone(),
+                index: interest.index,
+                partition: interest.partition.clone(),
+                outcome,
+                place,
+            });
+        }
+        pass
+    }
+
+    /// Makes the session remember what is being sent.
+    fn settle(self, session: &mut Session<Arc<Partition>>) -> Vec<Served> {
+        let mut last_with_records = None;
+        for served in &self.served {
+            let bounds = served.outcome.as_ref().ok().map(Found::bounds);
+            if let Some(interest) = session.at(served.place) {
+                interest.tell(bounds);
+            }
+            if served.outcome.as_ref().is_ok_and(|found| !found.records.is_empty()) {
+                last_with_records = Some(served.place);
+            }
+        }
+        if let Some(place) = last_with_records {
+            session.resume_after(place);
+        }
+        self.served
+    }
+}
+
+impl Found {
+    fn bounds(&self) -> Told {
+        Told { high_watermark: self.high_watermark.0, log_start: self.log_start.0 }
+    }
+}
+
+/// The partition that an interest stands for, looked up again if it is not known yet or was
+/// deleted since.
+fn resolve<'a>(
+    interest: &'a mut Interest<Arc<Partition>>,
+    replicas: &Replicas,
+) -> Result<&'a Partition, Missing> {
+    if interest.partition.as_ref().is_none_or(|partition| partition.is_gone()) {
+        interest.partition = None;
+        let found = replicas.topic(&interest.topic)?.partition(interest.index)?;
+        interest.partition = Some(found);
+    }
+    interest.partition.as_deref().ok_or(Missing::Partition)
+}
+
+/// Reads what fits behind the `taken` bytes that the response has already.
+fn look(
+    partition: &Partition,
+    wants: Wants,
+    terms: Terms,
+    taken: usize,
+) -> Result<Found, FetchError> {
+    partition.check_epoch(wants.current_leader_epoch).map_err(FetchError::Epoch)?;
+    let mut found = Found {
+        high_watermark: partition.high_watermark(),
+        last_stable_offset: partition.last_stable_offset(),
+        log_start: partition.log().start_offset(),
+        ..Found::default()
+    };
+    let last_epoch = LeaderEpoch(wants.last_fetched_epoch);
+    if last_epoch != LeaderEpoch::UNKNOWN {
+        found.diverging =
+            partition.divergence(last_epoch, wants.fetch_offset).map_err(FetchError::Read)?;
+        if found.diverging.is_some() {
+            return Ok(found);
+        }
+    }
+    let left = terms.max_bytes.saturating_sub(taken);
+    let limits = ReadLimits {
+        max_bytes: usize::try_from(wants.max_bytes).unwrap_or(0).min(left),
+        // What the client is told of the bounds holds for what it is given.
+        upper: match terms.isolation {
+            Isolation::ReadUncommitted => found.high_watermark,
+            Isolation::ReadCommitted => found.last_stable_offset,
+        },
+        at_least_one: taken == 0,
+    };
+    if let Some(read) = partition.read(wants.fetch_offset, limits).map_err(FetchError::Read)? {
+        found.records = read.records;
+    }
+    Ok(found)
+}
+
+/// What to watch for a fetch: everything that it could find.
+fn keys(session: &mut Session<Arc<Partition>>) -> Vec<super::PartitionKey> {
+    session.in_order().filter_map(|(_, it)| it.partition.as_ref().map(|it| it.key())).collect()
+}

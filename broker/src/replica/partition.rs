@@ -1,0 +1,391 @@
+//! One partition that this broker leads: its log, and how far readers may see.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use milena_protocol::{LeaderEpoch, Offset, Timestamp, Uuid, wire::Str};
+use milena_storage::{
+    epochs::EpochEnd,
+    flush::{Flushed, Syncer},
+    log::{
+        Append, AppendError, Appended, FlushError, Log, LogConfig, Origin, ReadError, ReadLimits,
+        ReadResult,
+    },
+    manager::{Manager, PartitionName},
+};
+
+use crate::{
+    config::{FlushPolicy, TopicConfig},
+    purgatory::{Expire, Purgatory, Timers},
+};
+
+/// What operations on partitions wait in; woken when a high watermark advances, and when a
+/// partition goes away or its log goes offline.
+pub type Waiting = Purgatory<PartitionKey>;
+
+/// Names one partition while the broker runs. A topic that is created again has new ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionKey(pub u64);
+
+/// Thread-safe. Appends are ordered by the log; the high watermark only rises.
+///
+/// The high watermark is what consumers see and what `acks=all` waits for: the synced end of the
+/// log under `flush.policy=ack`, its end otherwise.
+pub struct Partition {
+    pub topic: Str,
+    pub topic_id: Uuid,
+    pub index: i32,
+    name: PartitionName,
+    key: PartitionKey,
+    dir: Arc<Manager>,
+    log: Arc<Log>,
+    high_watermark: AtomicI64,
+    leader_epoch: AtomicI32,
+    in_sync_replicas: AtomicUsize,
+    config: ArcSwap<TopicConfig>,
+    gone: AtomicBool,
+    /// A timer for `flush.ms` is running.
+    flush_armed: AtomicBool,
+    itself: Weak<Self>,
+    shared: Shared,
+}
+
+/// Where a partition stands in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leadership {
+    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) in_sync_replicas: usize,
+}
+
+impl Partition {
+    /// A partition over a log, everything in which is taken to be committed.
+    pub(super) fn new(made: Made, shared: Shared) -> Arc<Self> {
+        let Made { topic, topic_id, name, key, dir, log, leadership, config } = made;
+        let end = log.end_offset();
+        log.assign_epoch(leadership.leader_epoch);
+        Arc::new_cyclic(|itself| Self {
+            topic,
+            topic_id,
+            index: name.partition(),
+            name,
+            key,
+            dir,
+            log,
+            high_watermark: AtomicI64::new(end.0),
+            leader_epoch: AtomicI32::new(leadership.leader_epoch.0),
+            in_sync_replicas: AtomicUsize::new(leadership.in_sync_replicas),
+            config: ArcSwap::new(config),
+            gone: AtomicBool::new(false),
+            flush_armed: AtomicBool::new(false),
+            itself: Weak::clone(itself),
+            shared,
+        })
+    }
+
+    pub(super) fn name(&self) -> &PartitionName {
+        &self.name
+    }
+
+    /// The directory that the log is in.
+    pub(super) fn dir(&self) -> &Arc<Manager> {
+        &self.dir
+    }
+
+    #[must_use]
+    pub fn key(&self) -> PartitionKey {
+        self.key
+    }
+
+    #[must_use]
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    #[must_use]
+    pub fn config(&self) -> Arc<TopicConfig> {
+        self.config.load_full()
+    }
+
+    /// The end of what consumers see.
+    #[must_use]
+    pub fn high_watermark(&self) -> Offset {
+        Offset(self.high_watermark.load(Ordering::Acquire))
+    }
+
+    /// The end of what `read_committed` consumers see. Without transactions nothing is undecided.
+    #[must_use]
+    pub fn last_stable_offset(&self) -> Offset {
+        self.high_watermark()
+    }
+
+    #[must_use]
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        LeaderEpoch(self.leader_epoch.load(Ordering::Acquire))
+    }
+
+    /// Whether the topic was deleted since this handle was taken.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Whether enough replicas are in sync for `acks=all`.
+    #[must_use]
+    pub fn has_enough_replicas(&self) -> bool {
+        let wanted = self.config.load().min_insync_replicas;
+        let in_sync = self.in_sync_replicas.load(Ordering::Relaxed);
+        usize::try_from(wanted).is_ok_and(|wanted| in_sync >= wanted)
+    }
+
+    /// Compares what a client believes to be the leader epoch, -1 for no belief.
+    ///
+    /// # Errors
+    /// It is older or newer than ours.
+    pub fn check_epoch(&self, claimed: i32) -> Result<(), EpochError> {
+        match claimed.cmp(&self.leader_epoch().0) {
+            _ if claimed == LeaderEpoch::UNKNOWN.0 => Ok(()),
+            std::cmp::Ordering::Less => Err(EpochError::Fenced),
+            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Greater => Err(EpochError::Unknown),
+        }
+    }
+
+    /// Writes a client's batch to the log, on the caller's thread, and has it synced if the
+    /// topic's policy says so. Returns once it is written; [`Partition::committed`] waits for more.
+    ///
+    /// # Errors
+    /// Nothing was appended, for a reason that the log gives.
+    pub fn append(
+        self: &Arc<Self>,
+        records: Bytes,
+        now: Timestamp,
+    ) -> Result<Appended, AppendError> {
+        let leader_epoch = self.leader_epoch();
+        let append = Append { origin: Origin::Client, leader_epoch, now };
+        let appended = self.log.append(records, append)?;
+        let config = self.config.load();
+        let end = appended.last_offset.next();
+        match config.flush_policy {
+            FlushPolicy::Ack => self.shared.syncer.request(self),
+            FlushPolicy::Os => self.advance(end),
+            FlushPolicy::Interval => {
+                self.advance(end);
+                self.flush_in_time(&config, end);
+            }
+        }
+        Ok(appended)
+    }
+
+    /// Resolves when everything before `end` is committed. `deadline` is on the monotonic clock.
+    ///
+    /// # Errors
+    /// The time ran out, or the log cannot vouch for the records any more.
+    pub async fn committed(
+        self: &Arc<Self>,
+        end: Offset,
+        deadline: Duration,
+    ) -> Result<(), Uncommitted> {
+        if let Some(fate) = self.fate(end) {
+            return fate;
+        }
+        let partition = Arc::clone(self);
+        let decided = move || partition.fate(end).is_some();
+        self.shared.commits.watch_until([self.key], deadline, decided).await;
+        self.fate(end).unwrap_or(Err(Uncommitted::TimedOut))
+    }
+
+    /// Finds records from `from` on, within the limits; `None` if there are none yet.
+    ///
+    /// # Errors
+    /// `from` is outside the log, or the log cannot be read.
+    pub fn read(&self, from: i64, limits: ReadLimits) -> Result<Option<ReadResult>, ReadError> {
+        // A partition with nothing new, the common case in a large session, is not searched.
+        let (start, end) = self.log.bounds();
+        if from < start.0 || from > end.0 {
+            return Err(ReadError::OutOfRange { requested: Offset(from), start, end });
+        }
+        if from >= limits.upper.0 || (limits.max_bytes == 0 && !limits.at_least_one) {
+            return Ok(None);
+        }
+        self.log.read(Offset(from), limits).map(Some)
+    }
+
+    /// Whether a client that has read up to `from`, the last record of which was of `epoch`, has
+    /// read something else than what is here (KIP-320). If so, where the two logs part at the
+    /// latest.
+    ///
+    /// # Errors
+    /// [`ReadError::OutOfRange`] where that cannot be told.
+    pub fn divergence(&self, epoch: LeaderEpoch, from: i64) -> Result<Option<EpochEnd>, ReadError> {
+        let start = self.log.start_offset();
+        let known = self.log.end_offset_for_epoch(epoch).filter(|_| from >= start.0);
+        let known = known.ok_or_else(|| {
+            let end = self.log.end_offset();
+            ReadError::OutOfRange { requested: Offset(from), start, end }
+        })?;
+        Ok(Some(known).filter(|known| known.epoch < epoch || known.end.0 < from))
+    }
+
+    /// The end of what a client with this isolation level sees.
+    #[must_use]
+    pub fn visible_end(&self, isolation: Isolation) -> Offset {
+        match isolation {
+            Isolation::ReadUncommitted => self.high_watermark(),
+            Isolation::ReadCommitted => self.last_stable_offset(),
+        }
+    }
+
+    /// Puts other settings in force, from the next operation on.
+    pub(super) fn set_config(&self, config: Arc<TopicConfig>, log: Arc<LogConfig>) {
+        self.log.set_config(log);
+        self.config.store(config);
+        // What the old policy made wait may be committed under the new one.
+        if self.config.load().flush_policy != FlushPolicy::Ack {
+            self.advance(self.log.end_offset());
+        }
+    }
+
+    pub(super) fn set_leadership(&self, leadership: Leadership) {
+        self.log.assign_epoch(leadership.leader_epoch);
+        self.leader_epoch.store(leadership.leader_epoch.0, Ordering::Release);
+        self.in_sync_replicas.store(leadership.in_sync_replicas, Ordering::Relaxed);
+    }
+
+    /// Ends every operation that waits for this partition.
+    pub(super) fn leave(&self) {
+        self.gone.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// What became of everything before `end`, once that is decided.
+    fn fate(&self, end: Offset) -> Option<Result<(), Uncommitted>> {
+        if self.high_watermark() >= end {
+            Some(Ok(()))
+        } else if self.is_gone() {
+            Some(Err(Uncommitted::Gone))
+        } else if self.log.offline().is_some() {
+            Some(Err(Uncommitted::Offline))
+        } else {
+            None
+        }
+    }
+
+    fn advance(&self, end: Offset) {
+        if self.high_watermark.fetch_max(end.0, Ordering::AcqRel) < end.0 {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        self.shared.commits.notify(&self.key);
+        self.shared.fetches.notify(&self.key);
+    }
+
+    /// Has the log synced when `flush.messages` are waiting for it, or else `flush.ms` from now.
+    fn flush_in_time(self: &Arc<Self>, config: &TopicConfig, end: Offset) {
+        if end.0 - self.log.flushed_offset().0 >= config.flush_messages {
+            self.shared.syncer.request(self);
+        } else if let Ok(flush_ms) = u64::try_from(config.flush_ms)
+            && config.flush_ms < i64::MAX
+            && !self.flush_armed.swap(true, Ordering::AcqRel)
+        {
+            let timers = &self.shared.timers;
+            let due = timers.now().saturating_add(Duration::from_millis(flush_ms));
+            timers.arm(due, Arc::clone(self) as Arc<dyn Expire>);
+        }
+    }
+}
+
+/// The interval of `flush.ms` is over.
+impl Expire for Partition {
+    fn expire(&self) {
+        self.flush_armed.store(false, Ordering::Release);
+        if let Some(partition) = self.itself.upgrade() {
+            self.shared.syncer.request(&partition);
+        }
+    }
+}
+
+impl Flushed for Partition {
+    fn log(&self) -> &Log {
+        &self.log
+    }
+
+    fn flushed(&self, outcome: Result<Offset, FlushError>) {
+        match outcome {
+            Ok(end) => self.advance(end),
+            // Whoever waits for more than is synced waits in vain.
+            Err(_) => self.wake(),
+        }
+    }
+}
+
+impl fmt::Debug for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.index)
+    }
+}
+
+/// What a partition is made of.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) topic: Str,
+    pub(super) topic_id: Uuid,
+    pub(super) name: PartitionName,
+    pub(super) key: PartitionKey,
+    pub(super) dir: Arc<Manager>,
+    pub(super) log: Arc<Log>,
+    pub(super) leadership: Leadership,
+    pub(super) config: Arc<TopicConfig>,
+}
+
+/// What all partitions of a broker share.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) syncer: Syncer,
+    pub(super) timers: Arc<Timers>,
+    /// Produce requests that wait to be committed.
+    pub(super) commits: Arc<Waiting>,
+    /// Fetch requests that wait for records.
+    pub(super) fetches: Arc<Waiting>,
+}
+
+/// Whether records of open transactions are hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    ReadUncommitted,
+    ReadCommitted,
+}
+
+impl Isolation {
+    /// Kafka takes any number but 1 for the weaker level.
+    #[must_use]
+    pub fn from_wire(level: i8) -> Self {
+        if level == 1 { Self::ReadCommitted } else { Self::ReadUncommitted }
+    }
+}
+
+/// Why an append was not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uncommitted {
+    TimedOut,
+    /// The log took a fault; whether the records survive is not known.
+    Offline,
+    /// The topic was deleted.
+    Gone,
+}
+
+/// A client's idea of the leader epoch is not ours (KIP-320).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EpochError {
+    Fenced,
+    Unknown,
+}
