@@ -237,6 +237,7 @@ func (d *driver) open(c *command) (*kgo.Client, error) {
 		kgo.SeedBrokers(d.address), kgo.ClientID("franz-go"), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(codecs[c.Codec]), kgo.RequiredAcks(acks[c.Acks]),
 		kgo.ProducerBatchMaxBytes(1_040_000), kgo.ProducerLinger(5 * time.Millisecond),
+		kgo.AllowAutoTopicCreation(),
 	}
 	if !c.Idempotent {
 		options = append(options, kgo.DisableIdempotentWrite())

@@ -25,7 +25,7 @@ const zstd = load('@bokuweb/zstd-wasm')
 CompressionCodecs[CompressionTypes.Snappy] = snappy
 CompressionCodecs[CompressionTypes.LZ4] = () => ({
   compress: async encoder => withIndependentBlocks(Buffer.from(lz4.compress(encoder.buffer))),
-  decompress: async buffer => Buffer.from(lz4.decompress(buffer)),
+  decompress: async buffer => lz4Decompressed(buffer),
 })
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
   compress: async encoder => Buffer.from(zstd.compress(encoder.buffer, 3)),
@@ -40,6 +40,25 @@ function withIndependentBlocks(frame) {
   frame[4] |= 0x20
   frame[6] = (xxhash.hash(0, frame, 4, 2) >> 8) & 0xff
   return frame
+}
+
+/** Reads an LZ4 frame block by block: lz4js' own reader of frames loses bytes where blocks have checksums. */
+function lz4Decompressed(frame) {
+  const flags = frame[4]
+  const blockBytesMax = 1 << (8 + 2 * ((frame[5] >> 4) & 7))
+  const out = []
+  for (let at = flags & 0x08 ? 15 : 7; ; at += flags & 0x10 ? 4 : 0) {
+    const head = frame.readUInt32LE(at)
+    const size = head & 0x7fffffff
+    at += 4
+    if (size === 0) return Buffer.concat(out)
+    if (head & 0x80000000) out.push(frame.subarray(at, at + size))
+    else {
+      const block = Buffer.alloc(blockBytesMax)
+      out.push(block.subarray(0, lz4.decompressBlock(frame, block, at, size, 0)))
+    }
+    at += size
+  }
 }
 
 const compression = {
@@ -59,7 +78,6 @@ class NotAvailable extends Error {}
 
 const operations = {
   async hello() {
-    await zstd.init()
     return { version: load('kafkajs/package.json').version, codecs: Object.keys(compression) }
   },
 
@@ -265,6 +283,7 @@ const pack = raw => (raw == null ? null : Buffer.from(raw).toString('base64'))
 const unpack = text => (text == null ? null : Buffer.from(text, 'base64'))
 
 async function main() {
+  await zstd.init()
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const c = JSON.parse(line)
     let answer

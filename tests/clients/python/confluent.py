@@ -3,9 +3,17 @@
 import sys
 import time
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition, libversion, version
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
-from confluent_kafka import TopicCollection
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+    libversion,
+    version,
+)
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from driver import Record, Sink, records_of, serve
 
@@ -18,7 +26,7 @@ class Confluent:
 
     def hello(self, _):
         return {
-            "version": f"{version()[0] if isinstance(version(), tuple) else version()} (librdkafka {libversion()[0]})",
+            "version": f"{version()} (librdkafka {libversion()[0]})",
             "codecs": ["none", "gzip", "snappy", "lz4", "zstd"],
         }
 
@@ -46,11 +54,12 @@ class Confluent:
         return {"low_watermark": result.low_watermark}
 
     def offsets(self, c):
-        partition = TopicPartition(c["topic"], c["partition"])
-        return {
-            name: self.admin.list_offsets({partition: spec}, request_timeout=20)[partition].result().offset
-            for name, spec in (("earliest", OffsetSpec.earliest()), ("latest", OffsetSpec.latest()))
-        }
+        consumer = self.consumer()
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(c["topic"], c["partition"]), timeout=20)
+            return {"earliest": low, "latest": high}
+        finally:
+            consumer.close()
 
     def offset_for_time(self, c):
         consumer = self.consumer()

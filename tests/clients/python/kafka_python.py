@@ -13,29 +13,30 @@ from driver import NotAvailable, Record, Sink, records_of, serve
 class KafkaPython:
     def __init__(self, address):
         self.base = {"bootstrap_servers": address, "client_id": "kafka-python"}
-        self.opened_admin = None
         self.producers = {}
-
-    @property
-    def admin(self):
-        if self.opened_admin is None:
-            self.opened_admin = KafkaAdminClient(**self.base)
-        return self.opened_admin
 
     def hello(self, _):
         return {"version": kafka.__version__, "codecs": ["none", "gzip", "snappy", "lz4", "zstd"]}
 
+    def with_admin(self, use):
+        """A client per command: an open one answers NodeNotReadyError once after its broker restarted."""
+        admin = KafkaAdminClient(**self.base)
+        try:
+            return use(admin)
+        finally:
+            admin.close()
+
     def create_topic(self, c):
         new = NewTopic(c["topic"], c["partitions"], 1, topic_configs=c.get("config", {}))
-        self.admin.create_topics([new], timeout_ms=20_000)
+        self.with_admin(lambda admin: admin.create_topics([new], timeout_ms=20_000))
         return {}
 
     def delete_topic(self, c):
-        self.admin.delete_topics([c["topic"]], timeout_ms=20_000)
+        self.with_admin(lambda admin: admin.delete_topics([c["topic"]], timeout_ms=20_000))
         return {}
 
     def describe_topic(self, c):
-        [found] = self.admin.describe_topics([c["topic"]])
+        [found] = self.with_admin(lambda admin: admin.describe_topics([c["topic"]]))
         return {
             "partitions": [
                 {
@@ -50,8 +51,9 @@ class KafkaPython:
 
     def delete_records(self, c):
         partition = TopicPartition(c["topic"], c["partition"])
-        result = self.admin.delete_records({partition: c["before"]}, timeout_ms=20_000)[partition]
-        return {"low_watermark": result["low_watermark"]}
+        wanted = {partition: c["before"]}
+        result = self.with_admin(lambda admin: admin.delete_records(wanted, timeout_ms=20_000))
+        return {"low_watermark": result[partition]["low_watermark"]}
 
     def offsets(self, c):
         partition = TopicPartition(c["topic"], c["partition"])

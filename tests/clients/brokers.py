@@ -1,0 +1,91 @@
+"""The broker under test: started, restarted and killed as one process with a port and a directory of its own."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+from drivers import HERE, free_port
+
+START_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 60
+
+
+class Broker:
+    """Milena, from a binary."""
+
+    name = "milena"
+
+    def __init__(self, binary, directory, settings=()):
+        self.binary, self.directory = pathlib.Path(binary).resolve(), pathlib.Path(directory)
+        self.settings = settings
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.data = self.directory / "data"
+        self.pid = None
+
+    def start(self):
+        options = [f"listeners=PLAINTEXT://{self.address}", f"log.dirs={self.data}", *self.settings]
+        with open(self.directory / "broker.log", "ab") as log:
+            command = [self.binary, "serve", *(part for option in options for part in ("--set", option))]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.pid = self.process.pid
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while True:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the broker ended at once; see {self.directory}/broker.log")
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    self.stop(signal.SIGKILL)
+                    raise
+                time.sleep(0.05)
+
+    def stop(self, how=signal.SIGTERM):
+        if self.pid is None:
+            return
+        self.process.send_signal(how)
+        try:
+            self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise RuntimeError(f"the broker did not stop in {STOP_SECONDS_MAX} s") from None
+        finally:
+            self.pid = None
+
+
+class Reference:
+    """Apache Kafka, by the scripts in tests/reference."""
+
+    name = "Apache Kafka"
+    scripts = HERE.parent / "reference"
+
+    def __init__(self, directory, settings=()):
+        self.directory = pathlib.Path(directory)
+        self.settings = settings
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.data = self.directory / "data"
+        self.pid = None
+
+    def start(self):
+        subprocess.run([self.scripts / "start.sh", str(self.port), self.directory, *self.settings], check=True)
+        self.pid = int((self.directory / "pid").read_text())
+
+    def stop(self, how=signal.SIGTERM):
+        if self.pid is not None:
+            subprocess.run([self.scripts / "stop.sh", self.directory, str(how.value)], check=True)
+            self.pid = None
+
+
+def broker_of(arguments, directory, settings=()):
+    """The broker that `--reference` or `--broker` asks for."""
+    os.makedirs(directory, exist_ok=True)
+    if arguments.reference:
+        return Reference(directory, settings)
+    return Broker(arguments.broker, directory, settings)

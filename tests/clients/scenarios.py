@@ -1,0 +1,325 @@
+"""The one list of scenarios that every client runs.
+
+A scenario is a function of a `Session` (one client, one scenario, a topic name of its own). It passes when it returns,
+fails when it raises, and is "n.a." when the client lacks what it asks for. A scenario that yields is one around a
+restart of the broker, which happens while it stands at the yield.
+"""
+
+import base64
+import hashlib
+import re
+import time
+
+from drivers import Failed, NotAvailable
+
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
+
+
+class Mismatch(Exception):
+    """What was read back differs from what was written."""
+
+
+class Session:
+    def __init__(self, driver, prefix, scenario):
+        self.driver = driver
+        self.topic = re.sub("[^a-zA-Z0-9]+", "-", f"{prefix} {scenario}")
+        self.written = []
+
+    def call(self, op, topic=None, partition=0, **arguments):
+        return self.driver(op, topic=topic or self.topic, partition=partition, **arguments)
+
+    def create(self):
+        """Creates the topic, or leaves that to the first write where the client cannot."""
+        try:
+            self.call("create_topic", partitions=1)
+        except NotAvailable:
+            pass
+
+    def write(self, records, **options):
+        base = len(self.written)
+        sent_at = now()
+        answer = self.call("produce", records=[packed(r) for r in records], **options)
+        offsets = list(range(base, base + len(records)))
+        if answer["offsets"] is not None:
+            check("offsets acknowledged", answer["offsets"], offsets)
+        self.written += [r | {"offset": o, "sent_at": sent_at} for r, o in zip(records, offsets)]
+
+    def read(self, start=0, count=None):
+        return self.call("consume", count=len(self.written) if count is None else count, **{"from": start})["records"]
+
+    def read_back(self):
+        """Everything that was written, in order, every field."""
+        check_records(self.read(), self.written)
+
+
+def record(value=b"value", key=b"key", headers=(), timestamp=None):
+    return {"key": key, "value": value, "headers": [list(h) for h in headers], "timestamp": timestamp}
+
+
+def some(count, size=120):
+    """Distinct records that compress."""
+    return [
+        record((b"record %d " % i * size)[:size], b"key-%d" % (i % 7), [("number", b"%d" % i)]) for i in range(count)
+    ]
+
+
+def create_topic(s):
+    s.call("create_topic", partitions=3, config={"retention.ms": "3600000", "max.message.bytes": "2000000"})
+    eventually(lambda: check("partitions", [p["id"] for p in sorted_partitions(s)], [0, 1, 2]))
+
+
+def topic_by_writing(s):
+    s.write(some(1))
+    s.read_back()
+
+
+def describe_topic(s):
+    s.create()
+    s.write(some(1))  # a topic that was written to is known to all
+    [partition] = sorted_partitions(s)
+    leader = partition["leader"]
+    check("partition", partition, {"id": 0, "leader": leader, "replicas": [leader], "isr": [leader]})
+
+
+def partitions(s):
+    s.call("create_topic", partitions=3)
+    for p in range(3):
+        s.call("produce", partition=p, records=[packed(record(b"%d" % p))])
+    for p in range(3):
+        [read] = s.call("consume", partition=p, count=1, **{"from": 0})["records"]
+        check("value", unpack(read["value"]), b"%d" % p)
+
+
+def codec(name):
+    def scenario(s):
+        if name not in s.driver("hello")["codecs"]:
+            raise NotAvailable(f"no {name} in this client")
+        s.create()
+        s.write(some(60), codec=name)
+        s.write(some(2), codec=name)
+        s.read_back()
+
+    return scenario
+
+
+def fields(*records):
+    def scenario(s):
+        s.create()
+        s.write(list(records))
+        s.read_back()
+
+    return scenario
+
+
+def acks(which):
+    def scenario(s):
+        s.create()
+        s.write(some(1))
+        s.write(some(10), acks=which)
+        s.read_back()
+
+    return scenario
+
+
+def idempotent(s):
+    s.create()
+    kept_open = {} if s.driver.name == "kcat" else {"producer": "idempotent"}
+    for _ in range(3):
+        s.write(some(20), idempotent=True, **kept_open)
+    s.read_back()
+
+
+def megabyte_records(s):
+    bulk(s, count=3, size=1_000_000)
+
+
+def many_records(s):
+    bulk(s, count=100_000, size=30)
+
+
+def bulk(s, count, size):
+    s.create()
+    s.call("produce", generate={"count": count, "size": size, "seed": s.driver.name}, patience=120)
+    answer = s.call("consume", count=count, digest=True, patience=120, **{"from": 0})
+    check("records", answer, {"count": count, "sha256": digest(count, size, s.driver.name)})
+
+
+def from_offset(s):
+    s.create()
+    s.write(some(20))
+    s.write(some(20))
+    check_records(s.read(start=13, count=27), s.written[13:])
+
+
+def from_earliest(s):
+    s.create()
+    s.write(some(5))
+    check_records(s.read(start="earliest"), s.written)
+
+
+def from_latest(s):
+    s.create()
+    s.write(some(5))
+    sent_at = now()
+    new = [record(b"after the end")]
+    read = s.call("tail", records=[packed(r) for r in new])["records"]
+    check_records(read, [r | {"offset": 5, "sent_at": sent_at} for r in new])
+
+
+def from_timestamp(s):
+    at, timestamp = spread_in_time(s)
+    check_records(s.read(start={"timestamp": timestamp}, count=len(s.written) - at), s.written[at:])
+
+
+def offset_for_timestamp(s):
+    at, timestamp = spread_in_time(s)
+    check("offset", s.call("offset_for_time", timestamp=timestamp)["offset"], at)
+
+
+def spread_in_time(s):
+    """Writes batches some milliseconds apart; answers a timestamp between the first and the last, and its offset."""
+    s.create()
+    for _ in range(4):
+        s.write(some(5))
+        time.sleep(0.02)
+    timestamps = [r["timestamp"] for r in s.read()]
+    wanted = timestamps[10]
+    return next(i for i, t in enumerate(timestamps) if t >= wanted), wanted
+
+
+def first_and_last_offset(s):
+    s.create()
+    s.write(some(12))
+    check("offsets", s.call("offsets"), {"earliest": 0, "latest": 12})
+
+
+def delete_records(s):
+    s.create()
+    s.write(some(10))
+    low = s.call("delete_records", before=7)["low_watermark"]
+    check("low watermark", low, None if s.driver.name == "kafkajs" else 7)
+    check("earliest", s.call("offsets")["earliest"], 7)
+    check_records(s.read(start="earliest", count=3), s.written[7:])
+
+
+def delete_topic(s):
+    s.create()
+    s.write(some(3))
+    s.call("delete_topic")
+    eventually(lambda: s.call("create_topic", partitions=1))
+    eventually(lambda: check("latest", s.call("offsets")["latest"], 0))
+
+
+def read_after_restart(s):
+    s.create()
+    s.write(some(30))
+    yield
+    s.read_back()
+    s.written, before = [], len(s.written)
+    answer = s.call("produce", records=[packed(r) for r in some(5)])
+    if answer["offsets"] is not None:
+        check("offsets after the restart", answer["offsets"], list(range(before, before + 5)))
+
+
+def producer_over_restart(s):
+    s.create()
+    s.write(some(10), producer="over restart")
+    yield
+    s.write(some(10), producer="over restart")
+    eventually(s.read_back)
+
+
+FIRST = [
+    ("create topic", create_topic),
+    ("create by writing", topic_by_writing),
+    ("describe topic", describe_topic),
+    ("three partitions", partitions),
+    *((f"codec: {name}", codec(name)) for name in CODECS),
+    ("null key", fields(record(key=None), record(key=None, value=b"second"))),
+    ("null value", fields(record(value=None), record())),
+    ("empty value", fields(record(value=b""), record())),
+    ("empty key", fields(record(key=b""), record())),
+    ("headers", fields(record(headers=[("a", b"1"), ("b", b""), ("c", b"three")]), record())),
+    ("repeated headers", fields(record(headers=[("a", b"1"), ("b", b"2"), ("a", b"3")]))),
+    ("null header", fields(record(headers=[("a", None)]))),
+    ("binary header", fields(record(headers=[("a", bytes(range(256)))]))),
+    ("timestamps", fields(*(record(timestamp=1_700_000_000_000 + ms) for ms in (5, 1, 99, 0)))),
+    ("1 MB records", megabyte_records),
+    ("acks 0", acks("0")),
+    ("acks 1", acks("1")),
+    ("acks all", acks("all")),
+    ("idempotent", idempotent),
+    ("from an offset", from_offset),
+    ("from the start", from_earliest),
+    ("from the end", from_latest),
+    ("from a time", from_timestamp),
+    ("offset of a time", offset_for_timestamp),
+    ("first, last offset", first_and_last_offset),
+    ("delete records", delete_records),
+    ("delete topic", delete_topic),
+    ("100,000 records", many_records),
+]
+AROUND_RESTART = [("read after", read_after_restart), ("producer over", producer_over_restart)]
+
+
+def eventually(attempt, seconds=15):
+    """Repeats what may fail while an answer is still on its way."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except (Failed, Mismatch):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def sorted_partitions(s):
+    return sorted(s.call("describe_topic")["partitions"], key=lambda p: p["id"])
+
+
+def check(what, got, expected):
+    if got != expected:
+        raise Mismatch(f"{what}: {str(got)[:200]} instead of {str(expected)[:200]}")
+
+
+def check_records(read, expected):
+    check("count", len(read), len(expected))
+    for got, wanted in zip(read, expected):
+        for name in ("offset", "key", "value", "headers"):
+            check(f"{name} at {wanted['offset']}", got[name], (wanted | packed(wanted))[name])
+        if wanted["timestamp"] is not None:
+            check(f"timestamp at {wanted['offset']}", got["timestamp"], wanted["timestamp"])
+        elif not wanted["sent_at"] - 1000 <= got["timestamp"] <= now() + 1000:
+            raise Mismatch(f"timestamp {got['timestamp']} at {wanted['offset']} is not of the time of writing")
+
+
+def digest(count, size, seed):
+    """What drivers answer for generated records that start at offset 0."""
+    sha256 = hashlib.sha256()
+    for i in range(count):
+        key, unit = b"%d" % i, f"{seed}:{i}:".encode()
+        value = (unit * (size // len(unit) + 1))[:size]
+        sha256.update(b"%d,%d,%d\n" % (i, len(key), len(value)) + key + value)
+    return sha256.hexdigest()
+
+
+def packed(r):
+    return {
+        "key": pack(r["key"]),
+        "value": pack(r["value"]),
+        "headers": [[name, pack(value)] for name, value in r["headers"]],
+        "timestamp": r["timestamp"],
+    }
+
+
+def pack(raw):
+    return None if raw is None else base64.b64encode(raw).decode()
+
+
+def unpack(text):
+    return None if text is None else base64.b64decode(text)
+
+
+def now():
+    return int(time.time() * 1000)
