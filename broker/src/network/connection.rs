@@ -76,6 +76,7 @@ async fn serve(
     let mut writing = pin!(write(outgoing, answers, &unsent, &activity));
     let mut silence = pin!(activity.silence(shared.limits.idle));
     let end_of_reading = tokio::select! {
+        biased;
         closed = &mut reading => closed,
         closed = &mut writing => return closed,
         () = &mut silence => return Closed::Idle,

@@ -81,11 +81,14 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
         }
     }
 
+    /// Makes room for what is next of a frame of `want` bytes, length included.
     async fn make_room(&mut self, want: usize, lease: &mut Lease) {
-        let have = self.buffer.len();
+        let (have, capacity) = (self.buffer.len(), self.buffer.capacity());
         let ahead = have.saturating_mul(GROWTH_FACTOR).max(self.step);
         let target = want.min(ahead);
-        if self.buffer.capacity() >= target && self.buffer.capacity() > have {
+        // The last corner of a buffer is not worth a system call, unless the frame ends in it.
+        let worth_it = want > LENGTH_BYTES || capacity - have >= READ_BYTES_MIN / 4;
+        if capacity >= target && worth_it {
             return;
         }
         if target > READ_BYTES_MAX {
@@ -93,11 +96,12 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
             // The peer is not to blame for that wait.
             self.patience = None;
         }
-        self.buffer.reserve(target.max(self.step.min(ahead)) - have);
+        self.buffer.reserve(target.max(self.step) - have);
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, want: usize) -> Poll<Result<usize, Closed>> {
-        if self.buffer.capacity() == self.buffer.len() {
+        // Empty since the last look, which found nothing to read.
+        if self.buffer.capacity() == 0 {
             self.buffer.reserve(self.step);
         }
         let read = self.socket.read_buf(&mut self.buffer);
@@ -134,3 +138,108 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
 }
 
 const LENGTH_BYTES: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::{clock::SystemClock, config::BrokerConfig, metrics::Gauge, tasks::TokioSpawn};
+
+    struct Fixture {
+        limits: Limits,
+        budget: Arc<Budget>,
+        held: Gauge,
+        timers: Timers,
+    }
+
+    fn fixture() -> Fixture {
+        let config = BrokerConfig::from_settings(Default::default()).unwrap();
+        let held = Gauge::default();
+        let spawn = TokioSpawn::new(tokio::runtime::Handle::current());
+        Fixture {
+            limits: Limits::from_config(&config),
+            budget: Arc::new(Budget::new(1 << 30, held.clone())),
+            held,
+            timers: Timers::start(Arc::new(SystemClock::new()), &spawn),
+        }
+    }
+
+    impl Fixture {
+        fn frames<'a>(
+            &'a self,
+            socket: DuplexStream,
+            activity: &'a Activity<'a>,
+        ) -> Frames<'a, DuplexStream> {
+            Frames::new(socket, &self.limits, &self.budget, &self.timers, activity)
+        }
+    }
+
+    fn framed(body: &[u8]) -> Vec<u8> {
+        [&i32::try_from(body.len()).unwrap().to_be_bytes()[..], body].concat()
+    }
+
+    #[tokio::test]
+    async fn frames_that_came_together_are_slices_of_one_buffer() {
+        let f = fixture();
+        let activity = Activity::new(&f.timers);
+        let (mut peer, socket) = duplex(1 << 20);
+        let mut frames = f.frames(socket, &activity);
+        peer.write_all(&[framed(b"one"), framed(b""), framed(b"three")].concat()).await.unwrap();
+        let (one, lease) = frames.next().await.unwrap();
+        assert_eq!((&one[..], f.held.get()), (&b"one"[..], 3));
+        drop(lease);
+        assert_eq!(frames.next().await.unwrap().0, "");
+        let (three, _lease) = frames.next().await.unwrap();
+        assert_eq!(three, "three");
+        let apart = three.as_ptr() as usize - one.as_ptr() as usize;
+        assert_eq!(apart, "one".len() + 2 * LENGTH_BYTES);
+    }
+
+    #[tokio::test]
+    async fn a_large_frame_comes_whole_and_is_paid_for() {
+        let f = fixture();
+        let activity = Activity::new(&f.timers);
+        let (mut peer, socket) = duplex(50_000);
+        let mut frames = f.frames(socket, &activity);
+        let body: Vec<u8> = (0..3_000_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        let bytes = [framed(&body), framed(b"next")].concat();
+        let (sent, got) = tokio::join!(peer.write_all(&bytes), frames.next());
+        sent.unwrap();
+        let (frame, lease) = got.unwrap();
+        assert!(frame == body);
+        assert!(f.held.get() >= 3_000_000);
+        drop(lease);
+        assert_eq!(f.held.get(), 0);
+        assert_eq!(frames.next().await.unwrap().0, "next");
+    }
+
+    #[tokio::test]
+    async fn memory_follows_what_came_and_not_what_was_claimed() {
+        let f = fixture();
+        let activity = Activity::new(&f.timers);
+        let (mut peer, socket) = duplex(1 << 20);
+        let mut frames = f.frames(socket, &activity);
+        peer.write_all(&100_000_000_i32.to_be_bytes()).await.unwrap();
+        for (come, bound) in [(100, READ_BYTES_MIN), (40_000, 200_000), (400_000, 2_000_000)] {
+            peer.write_all(&vec![0; come]).await.unwrap();
+            let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), frames.next());
+            assert!(waiting.await.is_err());
+            let capacity = frames.buffer.capacity();
+            assert!(capacity <= bound, "{capacity} bytes after {come}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_waits_holds_no_buffer() {
+        let f = fixture();
+        let activity = Activity::new(&f.timers);
+        let (mut peer, socket) = duplex(1 << 20);
+        let mut frames = f.frames(socket, &activity);
+        peer.write_all(&framed(b"one")).await.unwrap();
+        drop(frames.next().await.unwrap());
+        let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), frames.next());
+        assert!(waiting.await.is_err());
+        assert_eq!(frames.buffer.capacity(), 0);
+    }
+}
