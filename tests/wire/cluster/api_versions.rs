@@ -30,6 +30,22 @@ fn every_version_lists_what_is_served() {
 }
 
 #[test]
+fn features_are_told_from_version_3_on() {
+    let broker = TestBroker::start(&[]);
+    let mut client = broker.connect();
+    for version in 3..=5 {
+        let response = client.ask(version, &named());
+        let supported = response.supported_features.iter().map(|feature| &*feature.name);
+        assert_eq!(supported.collect::<Vec<_>>(), ["metadata.version"]);
+        let finalized = response.finalized_features.iter().map(|feature| &*feature.name);
+        assert_eq!(finalized.collect::<Vec<_>>(), ["metadata.version"]);
+        assert!(response.finalized_features_epoch >= 0);
+        assert!(!response.zk_migration_ready);
+    }
+    assert_eq!(client.ask(2, &named()).finalized_features, []);
+}
+
+#[test]
 fn an_unknown_version_is_answered_in_version_0() {
     let broker = TestBroker::start(&[]);
     let mut client = broker.connect();

@@ -6,11 +6,17 @@ use std::sync::Arc;
 
 use milena_protocol::{
     ErrorCode,
-    messages::{ApiVersionsRequest, ApiVersionsResponse},
+    messages::{
+        ApiVersionsRequest, ApiVersionsResponse,
+        cluster::api_versions::{FinalizedFeatureKey, SupportedFeatureKey},
+    },
+    wire::Str,
 };
 
 use crate::{
+    controller::{SUPPORTED_FEATURES, SupportedFeature},
     handlers::{Context, Software},
+    metadata::Image,
     services::Services,
 };
 
@@ -35,7 +41,34 @@ pub async fn api_versions(
     if other_cluster || other_node {
         return refused(ErrorCode::RebootstrapRequired);
     }
-    ApiVersionsResponse { api_keys: services.apis.clone(), ..Default::default() }
+    let image = services.metadata.image();
+    ApiVersionsResponse {
+        api_keys: services.apis.clone(),
+        supported_features: supported(cx.version),
+        // The record that the features are as of.
+        finalized_features_epoch: image.end() - 1,
+        finalized_features: finalized(&image),
+        ..Default::default()
+    }
+}
+
+fn supported(version: i16) -> Vec<SupportedFeatureKey> {
+    let told = SUPPORTED_FEATURES.iter().filter(|f| f.min > 0 || version >= ZERO_FROM);
+    let key = |feature: &SupportedFeature| SupportedFeatureKey {
+        name: Str::from_static(feature.name),
+        min_version: feature.min,
+        max_version: feature.max,
+    };
+    told.map(key).collect()
+}
+
+fn finalized(image: &Image) -> Vec<FinalizedFeatureKey> {
+    let key = |(name, level): (&Str, i16)| FinalizedFeatureKey {
+        name: name.clone(),
+        max_version_level: level,
+        min_version_level: level,
+    };
+    image.features().map(key).collect()
 }
 
 /// Letters and digits, and dots and dashes between them.
@@ -48,6 +81,8 @@ fn is_name(text: &str) -> bool {
 }
 
 const NAMED_FROM: i16 = 3;
+/// Older clients do not take a feature whose lowest level is 0.
+const ZERO_FROM: i16 = 4;
 const UNKNOWN_NODE: i32 = -1;
 
 #[cfg(test)]
