@@ -219,16 +219,38 @@ impl Log {
     /// # Errors
     /// The log is offline from then on.
     pub fn flush(&self) -> Result<Offset, FlushError> {
+        self.sync(true)
+    }
+
+    /// Syncs the segments that are no longer written: enough, where records are left to the
+    /// page cache, to keep what a crash has to read again to about one segment.
+    ///
+    /// # Errors
+    /// The log is offline from then on.
+    pub fn flush_sealed(&self) -> Result<Offset, FlushError> {
+        self.sync(false)
+    }
+
+    fn sync(&self, with_active: bool) -> Result<Offset, FlushError> {
         let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_online().map_err(FlushError)?;
         let (target, active, sealed, directory) = {
             let mut state = self.state_mut();
             let directory = std::mem::take(&mut state.directory_unsynced);
             let sealed = std::mem::take(&mut state.unsynced);
-            let active = (state.flushed.offset < state.end.offset)
-                .then(|| state.segments.last().map(Arc::clone))
-                .flatten();
-            (state.end, active, sealed, directory)
+            let active = state.segments.last().map(Arc::clone);
+            match active {
+                Some(active) if !with_active => {
+                    let begin = Mark { offset: active.base, segment: active.base, position: 0 };
+                    // An active segment may begin behind a gap, where the log has not come to yet.
+                    let target = if begin.offset <= state.end.offset { begin } else { state.end };
+                    (target, None, sealed, directory)
+                }
+                active => {
+                    let dirty = state.flushed.offset < state.end.offset;
+                    (state.end, active.filter(|_| dirty), sealed, directory)
+                }
+            }
         };
         let synced = sealed
             .iter()
@@ -244,8 +266,11 @@ impl Log {
                 warn!(dir = %self.dir.display(), base = segment.base.0, %error, "index not synced");
             }
         }
-        self.state_mut().flushed = target;
-        Ok(target.offset)
+        let mut state = self.state_mut();
+        if target.offset >= state.flushed.offset {
+            state.flushed = target;
+        }
+        Ok(state.flushed.offset)
     }
 
     /// Syncs everything, and saves what makes the next start a quick one. The log is not used

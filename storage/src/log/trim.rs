@@ -6,7 +6,7 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 use milena_protocol::{Offset, Timestamp};
 use tracing::{info, warn};
 
-use super::{AppendError, Log, Mark, Offline, ReadError, Writer, read::read_error};
+use super::{Log, Mark, Offline, ReadError, Writer, read::read_error};
 use crate::{
     fs::Disk,
     producers::ProducerStates,
@@ -111,14 +111,19 @@ impl Log {
             (facts, Moment { now, high_watermark, log_start, log_end })
         };
         let expired = expired(&facts, &config, moment);
-        if expired.total() == 0 {
+        let mut count = expired.total();
+        if count > 0 && count == facts.len() {
+            let base = writer.next;
+            if let Err(error) = self.roll(&mut writer, base, &config, now) {
+                // On a full disk the others going is what makes room.
+                warn!(dir = %self.dir.display(), %error, "the active segment stays");
+                count -= 1;
+            }
+        }
+        if count == 0 {
             return Ok(Vec::new());
         }
-        if expired.total() == facts.len() {
-            let base = writer.next;
-            self.roll(&mut writer, base, &config, now)?;
-        }
-        let start = facts.get(expired.total()).map_or(writer.next, |kept| kept.base);
+        let start = facts.get(count).map_or(writer.next, |kept| kept.base);
         {
             let mut state = self.state_mut();
             state.start = state.start.max(start);
@@ -127,7 +132,7 @@ impl Log {
         self.trim_epochs(|cache| cache.truncate_from_start(start));
         info!(dir = %self.dir.display(), start = start.0, by_time = expired.by_time,
             by_size = expired.by_size, below_start = expired.below_start, "segments expired");
-        Ok(self.delete_oldest(expired.total())?)
+        Ok(self.delete_oldest(count)?)
     }
 
     /// Drops every batch that reaches `offset` or beyond, so that the log ends at or before it.
@@ -310,18 +315,6 @@ impl From<ReadError> for TrimError {
             ReadError::Io(error) => Self::Io(error),
             ReadError::Offline(offline) => Self::Offline(offline),
             error => Self::Corrupt(error),
-        }
-    }
-}
-
-/// Rolling is the only part of an append that trimming does.
-impl From<AppendError> for TrimError {
-    fn from(error: AppendError) -> Self {
-        match error {
-            AppendError::NoSpace => Self::Io(io::ErrorKind::StorageFull.into()),
-            AppendError::Io(error) => Self::Io(error),
-            AppendError::Offline(offline) => Self::Offline(offline),
-            other => Self::Io(io::Error::other(other)),
         }
     }
 }

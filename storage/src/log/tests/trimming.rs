@@ -12,6 +12,7 @@ use crate::{
 };
 
 const DIR: &str = "/log";
+const DAYS: i64 = 30 * 24 * 3_600_000;
 
 fn filled(disk: &Arc<dyn Disk>, dir: &Path, batches: i64) -> Log {
     let (log, _) = open(disk, dir, &small());
@@ -146,6 +147,38 @@ fn a_log_opens_on_a_disk_without_a_byte_to_spare() {
     assert_eq!(bases(&log).len(), 20);
     sim.lift_capacity();
     assert_eq!(append(&log, NOW.0, &["on"]).base_offset, Offset(40));
+}
+
+#[test]
+fn syncing_what_is_sealed_leaves_the_active_segment_to_the_page_cache() {
+    let sim = SimDisk::new();
+    let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+    let log = filled(&disk, Path::new(DIR), 40);
+    let flushed = log.flush_sealed().unwrap();
+    assert!(flushed > Offset(0) && flushed < log.end_offset());
+    assert_eq!(log.flushed_offset(), flushed);
+    let active = Path::new(DIR).join(format!("{:020}.log", flushed.0));
+    let first = Path::new(DIR).join("00000000000000000000.log");
+    let synced = [&first, &active].map(|path| sim.is_synced(path).unwrap());
+    assert_eq!(synced, [true, false]);
+    assert_eq!(log.flush(), Ok(Offset(80)));
+    assert_eq!(log.flush_sealed(), Ok(Offset(80)));
+}
+
+#[test]
+fn retention_makes_room_on_a_full_disk() {
+    let sim = SimDisk::new();
+    let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+    let log = filled(&disk, Path::new(DIR), 40);
+    log.flush().unwrap();
+    sim.set_capacity(0);
+    sim.inject(Fault::once(Call::Create, ".log").with_errno(28));
+    let gone = log.retain(Timestamp(NOW.0 + DAYS), log.end_offset()).unwrap();
+    assert!(!gone.is_empty());
+    assert!(log.start_offset() < log.end_offset(), "the active segment stays");
+    for segment in gone {
+        segment.remove(&*disk).unwrap();
+    }
 }
 
 #[test]
