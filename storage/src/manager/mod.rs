@@ -37,7 +37,7 @@ use crate::{
     recovery::{OpenError, Recovered},
 };
 
-/// Holds the directory for as long as it lives. Safe to share; creating, deleting and loading
+/// Holds the directory until it is closed or dropped. Safe to share; creating, deleting and loading
 /// take turns, [`Manager::get`] waits for none of them.
 #[derive(Debug)]
 pub struct Manager {
@@ -51,7 +51,8 @@ pub struct Manager {
     changing: Mutex<()>,
     /// What the checkpoint files say.
     noted: Mutex<Noted>,
-    _lock: Box<dyn Lock>,
+    /// `None` once closed: another may take the directory then.
+    lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
 /// Who opens a directory.
@@ -141,7 +142,7 @@ impl Manager {
             logs: RwLock::default(),
             changing: Mutex::new(()),
             noted: Mutex::new(noted),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 
@@ -330,12 +331,19 @@ impl Manager {
     }
 
     /// Syncs and closes every log, and marks the directory as closed in order if that holds for
-    /// all that is in it.
+    /// all that is in it. Either way the directory is free for another to take: nothing may be
+    /// done with this any more.
     ///
     /// # Errors
     /// The first failure, after all logs were tried; the next start then checks what it must.
     pub fn close(&self) -> Result<(), ManagerError> {
         let _turn = self.turn();
+        let closed = self.close_in_order();
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        closed
+    }
+
+    fn close_in_order(&self) -> Result<(), ManagerError> {
         let mut first_error = None;
         for (name, open) in &*self.open_logs() {
             if let Err(error) = open.log.close() {
