@@ -9,8 +9,6 @@ use milena_tests::{TestBroker, TestClock, frame, request_frame, wait_until};
 
 use crate::cluster::api_versions::named;
 
-const CLOSED: &str = "milena_connections_closed_total";
-
 /// Sends `bytes` on a connection of their own and expects it to be closed and counted.
 fn closes(broker: &TestBroker, reason: &str, what: &str, bytes: &[u8]) {
     let before = broker.metric(CLOSED, Some(reason));
@@ -127,44 +125,42 @@ fn noise() {
 fn half_a_frame_and_silence() {
     let (clock, time) = TestClock::manual();
     let broker = TestBroker::start_in(clock, &[]);
-    let at_rest = broker.services().timers.armed();
     let mut client = broker.connect();
     client.send(&104_857_600_i32.to_be_bytes());
     client.send(&[0; 100]);
-    wait_until(Duration::from_secs(5), "the broker waits for the rest", || {
-        broker.services().timers.armed() >= at_rest + TIMERS_OF_HALF_A_FRAME
-    });
+    has_received(&broker, 104);
     assert!(broker.metric("milena_request_bytes_held", None) < 1 << 20, "nothing by the claim");
-    time.advance(Duration::from_secs(31));
-    client.expect_closed("half a frame");
-    wait_until(Duration::from_secs(5), "it is counted", || {
+    wait_until(Duration::from_secs(5), "it is closed", || {
+        time.advance(Duration::from_secs(31));
         broker.metric(CLOSED, Some("half_frame")) == 1
     });
+    client.expect_closed("half a frame");
 }
 
 #[test]
 fn a_byte_now_and_then_is_no_progress() {
     let (clock, time) = TestClock::manual();
     let broker = TestBroker::start_in(clock, &[]);
-    let at_rest = broker.services().timers.armed();
     let mut client = broker.connect();
+    let closed = || broker.metric(CLOSED, Some("half_frame")) == 1;
     let mut sent = 0;
     for byte in frame(&[0; 100]) {
-        if client.try_send(&[byte]).is_err() || broker.metric(CLOSED, Some("half_frame")) == 1 {
+        if closed() || client.try_send(&[byte]).is_err() {
             break;
         }
         sent += 1;
-        wait_until(Duration::from_secs(5), "the byte is waited after", || {
-            broker.services().timers.armed() >= at_rest + TIMERS_OF_HALF_A_FRAME
-                || broker.metric(CLOSED, None) == 1
+        wait_until(Duration::from_secs(5), "it is read", || {
+            closed() || broker.metric(RECEIVED, None) == sent
         });
         time.advance(Duration::from_secs(5));
     }
-    wait_until(Duration::from_secs(5), "it is closed", || {
-        broker.metric(CLOSED, Some("half_frame")) == 1
-    });
+    wait_until(Duration::from_secs(5), "it is closed", closed);
     assert!(sent < 20, "{sent} bytes");
 }
 
-/// One for the connection's silence, one for the rest of the frame.
-const TIMERS_OF_HALF_A_FRAME: usize = 2;
+fn has_received(broker: &TestBroker, bytes: i64) {
+    wait_until(Duration::from_secs(5), "all is read", || broker.metric(RECEIVED, None) == bytes);
+}
+
+const CLOSED: &str = "milena_connections_closed_total";
+const RECEIVED: &str = "milena_bytes_received_total";

@@ -81,7 +81,10 @@ fn silence_ends_a_connection() {
     client.ask(3, &named());
     time.advance(Duration::from_millis(600));
     client.ask(3, &named());
-    time.advance(Duration::from_millis(1_000));
+    wait_until(Duration::from_secs(5), "it is closed", || {
+        time.advance(Duration::from_millis(1_000));
+        broker.metric("milena_connections_closed_total", Some("idle")) == 1
+    });
     client.expect_closed("a second of silence");
 }
 

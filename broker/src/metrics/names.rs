@@ -30,6 +30,8 @@ pub static CONNECTIONS_CLOSED: Name = labelled(
     "reason",
     "Connections that the broker closed, by reason.",
 );
+pub static BYTES_RECEIVED: Name = plain("milena_bytes_received_total", "Bytes from clients.");
+pub static BYTES_SENT: Name = plain("milena_bytes_sent_total", "Bytes to clients.");
 pub static REQUESTS: Name = labelled("milena_requests_total", "api", "Requests taken, by API.");
 pub static REQUEST_BYTES_HELD: Name = plain(
     "milena_request_bytes_held",

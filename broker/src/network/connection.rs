@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     Outgoing, Socket,
-    activity::Activity,
+    activity::{Activity, Traffic},
     budget::{Budget, Lease},
     closed::Closed,
     frames::Frames,
@@ -39,6 +39,7 @@ pub(super) struct Shared {
     pub(super) timers: Arc<Timers>,
     pub(super) limits: Limits,
     pub(super) budget: Arc<Budget>,
+    pub(super) traffic: Traffic,
 }
 
 /// Serves `socket` to its end. A panic of a handler ends it, too, and nothing else.
@@ -68,7 +69,7 @@ async fn serve(
     stopping: Arc<Stop>,
 ) -> Closed {
     let (incoming, outgoing) = socket.into_halves();
-    let activity = Activity::new(&shared.timers);
+    let activity = Activity::new(&shared.timers, &shared.traffic);
     let unsent = Unsent::default();
     let (started, answers) = mpsc::channel(IN_FLIGHT_REQUESTS_MAX);
     let frames = Frames::new(incoming, &shared.limits, &shared.budget, &shared.timers, &activity);
@@ -198,8 +199,9 @@ async fn write(
         if let Err(error) = outgoing.send(&mut gathered.chunks).await {
             return Closed::ByPeer(Some(error));
         }
-        activity.touch();
-        unsent.remove(std::mem::take(&mut gathered).counted);
+        let sent = std::mem::take(&mut gathered);
+        activity.sent(sent.bytes);
+        unsent.remove(sent.counted);
     }
 }
 

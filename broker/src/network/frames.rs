@@ -67,7 +67,7 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
             };
             self.make_room(want, &mut lease).await;
             let count = poll_fn(|cx| self.poll_read(cx, want)).await?;
-            self.activity.touch();
+            self.activity.received(count);
             self.adapt(count);
         }
     }
@@ -144,12 +144,19 @@ mod tests {
     use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
-    use crate::{clock::SystemClock, config::BrokerConfig, metrics::Gauge, tasks::TokioSpawn};
+    use crate::{
+        clock::SystemClock,
+        config::BrokerConfig,
+        metrics::{Gauge, Registry},
+        network::activity::Traffic,
+        tasks::TokioSpawn,
+    };
 
     struct Fixture {
         limits: Limits,
         budget: Arc<Budget>,
         held: Gauge,
+        traffic: Traffic,
         timers: Timers,
     }
 
@@ -161,6 +168,7 @@ mod tests {
             limits: Limits::from_config(&config),
             budget: Arc::new(Budget::new(1 << 30, held.clone())),
             held,
+            traffic: Traffic::new(&Registry::default()),
             timers: Timers::start(Arc::new(SystemClock::new()), &spawn),
         }
     }
@@ -182,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn frames_that_came_together_are_slices_of_one_buffer() {
         let f = fixture();
-        let activity = Activity::new(&f.timers);
+        let activity = Activity::new(&f.timers, &f.traffic);
         let (mut peer, socket) = duplex(1 << 20);
         let mut frames = f.frames(socket, &activity);
         peer.write_all(&[framed(b"one"), framed(b""), framed(b"three")].concat()).await.unwrap();
@@ -199,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn a_large_frame_comes_whole_and_is_paid_for() {
         let f = fixture();
-        let activity = Activity::new(&f.timers);
+        let activity = Activity::new(&f.timers, &f.traffic);
         let (mut peer, socket) = duplex(50_000);
         let mut frames = f.frames(socket, &activity);
         let body: Vec<u8> = (0..3_000_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
@@ -217,7 +225,7 @@ mod tests {
     #[tokio::test]
     async fn memory_follows_what_came_and_not_what_was_claimed() {
         let f = fixture();
-        let activity = Activity::new(&f.timers);
+        let activity = Activity::new(&f.timers, &f.traffic);
         let (mut peer, socket) = duplex(1 << 20);
         let mut frames = f.frames(socket, &activity);
         peer.write_all(&100_000_000_i32.to_be_bytes()).await.unwrap();
@@ -233,7 +241,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_waits_holds_no_buffer() {
         let f = fixture();
-        let activity = Activity::new(&f.timers);
+        let activity = Activity::new(&f.timers, &f.traffic);
         let (mut peer, socket) = duplex(1 << 20);
         let mut frames = f.frames(socket, &activity);
         peer.write_all(&framed(b"one")).await.unwrap();

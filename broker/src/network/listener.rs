@@ -9,6 +9,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     Accept, Socket,
+    activity::Traffic,
     budget::Budget,
     closed::Closed,
     connection::{self, Shared},
@@ -44,7 +45,8 @@ impl Network {
     ) -> Self {
         let held = metrics.gauge(&names::REQUEST_BYTES_HELD);
         let budget = Arc::new(Budget::new(limits.held_bytes, held));
-        let shared = Shared { dispatch, timers, limits, budget };
+        let traffic = Traffic::new(&metrics);
+        let shared = Shared { dispatch, timers, limits, budget, traffic };
         let peers = Arc::new(Peers::new(&metrics));
         Self { shared, peers, stop: Arc::default(), metrics, spawn }
     }
