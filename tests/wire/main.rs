@@ -2,4 +2,8 @@
 
 mod bad_input;
 mod cluster;
+mod configs;
 mod connection;
+mod groups;
+mod quorum;
+mod topics;

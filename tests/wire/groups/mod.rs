@@ -1,0 +1,3 @@
+//! Groups of consumers, and who coordinates them.
+
+mod find_coordinator;

@@ -1,0 +1,3 @@
+//! The quorum that keeps the metadata.
+
+mod describe_quorum;
