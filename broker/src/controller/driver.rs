@@ -3,10 +3,10 @@
 //! Whatever waits is decided in one go, each on the outcome of those before it, and committed with
 //! one sync. Nobody is answered, and no image is published, before that.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
 use super::{Node, View, start};
@@ -19,6 +19,13 @@ use crate::{
 /// A decision that waits for its turn.
 pub(super) type Job = Box<dyn FnOnce(&View<'_>) -> Decided + Send>;
 
+/// What comes to the driver.
+pub(super) enum Message {
+    Decide(Job),
+    /// Nothing is decided after this; whoever sent it is told when that is so.
+    Stop(oneshot::Sender<()>),
+}
+
 /// What was decided, and whom to tell once that is committed, or is not.
 pub(super) struct Decided {
     pub(super) records: Vec<MetadataRecord>,
@@ -28,7 +35,7 @@ pub(super) struct Decided {
 /// The only writer of the metadata. Blocks: it wants a thread of its own.
 #[derive(Debug)]
 pub struct Driver {
-    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) messages: mpsc::Receiver<Message>,
     pub(super) quorum: Box<dyn Quorum>,
     pub(super) metadata: Arc<Metadata>,
     pub(super) config: Arc<ArcSwap<BrokerConfig>>,
@@ -56,15 +63,29 @@ impl Driver {
         Ok(())
     }
 
-    /// Serves until every [`super::Controller`] is gone.
+    /// Serves until it is told to stop, or every [`super::Controller`] is gone.
     pub fn run(mut self) {
-        let mut jobs = Vec::new();
-        while self.jobs.blocking_recv_many(&mut jobs, JOBS_PER_COMMIT) > 0 {
-            self.serve(jobs.drain(..));
+        let mut messages = Vec::new();
+        while self.messages.blocking_recv_many(&mut messages, JOBS_PER_COMMIT) > 0 {
+            let mut jobs = Vec::with_capacity(messages.len());
+            let mut stop = None;
+            for message in messages.drain(..) {
+                match message {
+                    Message::Decide(job) => jobs.push(job),
+                    Message::Stop(told) => stop = Some(told),
+                }
+            }
+            self.serve(jobs);
+            if let Some(told) = stop {
+                drop(self);
+                // Whoever asked may have lost patience.
+                let _ = told.send(());
+                return;
+            }
         }
     }
 
-    fn serve(&mut self, jobs: impl Iterator<Item = Job>) {
+    fn serve(&mut self, jobs: Vec<Job>) {
         let config = self.config.load_full();
         let mut image = Image::clone(&self.metadata.image());
         let mut batches = Vec::new();
@@ -108,6 +129,15 @@ impl Driver {
 
     fn view<'a>(&'a self, image: &'a Image, config: &'a BrokerConfig) -> View<'a> {
         View { image, config, node: self.node, rng: &*self.rng }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Decide(_) => "Decide",
+            Self::Stop(_) => "Stop",
+        })
     }
 }
 

@@ -21,7 +21,7 @@ mod topics;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use milena_protocol::{
@@ -47,7 +47,7 @@ use crate::{
     config::BrokerConfig,
     metadata::{Image, Metadata, MetadataRecord, NotCommitted, Quorum},
 };
-use driver::{Decided, Job};
+use driver::{Decided, Job, Message};
 
 /// Asks for changes of the metadata. Cheap to clone; thread-safe.
 ///
@@ -55,7 +55,7 @@ use driver::{Decided, Job};
 /// it. Each method answers [`Refusal::NotCommitted`] for every item if the log failed.
 #[derive(Clone, Debug)]
 pub struct Controller {
-    jobs: mpsc::Sender<Job>,
+    messages: mpsc::Sender<Message>,
     producer_ids: Arc<producer_ids::Block>,
 }
 
@@ -75,10 +75,10 @@ impl Controller {
     /// a thread of its own.
     #[must_use]
     pub fn new(parts: Parts) -> (Self, Driver) {
-        let (jobs, queue) = mpsc::channel(JOBS_WAITING_MAX);
+        let (messages, queue) = mpsc::channel(JOBS_WAITING_MAX);
         let Parts { quorum, metadata, config, node, clock, rng } = parts;
-        let driver = Driver { jobs: queue, quorum, metadata, config, node, clock, rng };
-        (Self { jobs, producer_ids: Arc::default() }, driver)
+        let driver = Driver { messages: queue, quorum, metadata, config, node, clock, rng };
+        (Self { messages, producer_ids: Arc::default() }, driver)
     }
 
     pub async fn create_topics(
@@ -172,6 +172,15 @@ impl Controller {
         }
     }
 
+    /// Ends the driver after what was asked for until now; what is asked for later is refused.
+    pub async fn stop(&self) {
+        let (sender, stopped) = oneshot::channel();
+        if self.messages.send(Message::Stop(sender)).await.is_ok() {
+            // An error says the same: the driver is gone.
+            let _ = stopped.await;
+        }
+    }
+
     /// Has `decision` made in its turn, on the state that all before it left behind.
     async fn decide<T: Send + 'static>(
         &self,
@@ -189,7 +198,7 @@ impl Controller {
             }
         });
         let stopped = || NotCommitted("the controller has stopped".to_owned());
-        self.jobs.send(job).await.map_err(|_| stopped())?;
+        self.messages.send(Message::Decide(job)).await.map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 }
@@ -229,12 +238,6 @@ impl View<'_> {
     fn directory_of(&self, broker: i32) -> Uuid {
         let first = self.image.broker(broker).and_then(|broker| broker.directories.first());
         first.copied().unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Decided {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decided").field("records", &self.records).finish_non_exhaustive()
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn start<N>(
     follow(&metadata, &replayed)?;
     driver.start(replayed).map_err(StartError::Register)?;
     let run = Box::new(move || driver.run());
-    // It ends once every handle of the controller is gone.
+    // It ends with `Controller::stop`.
     seams.spawn.thread("controller", run).map_err(StartError::Thread)?;
     Ok(Cluster { metadata, controller })
 }

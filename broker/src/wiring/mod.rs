@@ -153,6 +153,7 @@ impl Running {
                 warn!(grace_ms = ms(grace), "stopping with requests that are not answered");
             }
         }
+        self.services.controller.stop().await;
         self.services.replicas.close().await;
         info!("stopped");
     }
