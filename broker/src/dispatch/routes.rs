@@ -4,11 +4,11 @@ use milena_protocol::{
     messages::{
         AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest,
         CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-        DescribeClusterRequest, DescribeConfigsRequest, DescribeQuorumRequest,
-        DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
-        IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest,
-        ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
-        OffsetForLeaderEpochRequest, ProduceRequest, UpdateFeaturesRequest,
+        DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
+        DescribeQuorumRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
+        FindCoordinatorRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+        ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+        MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, UpdateFeaturesRequest,
     },
     wire::{Message, Request},
 };
@@ -31,6 +31,7 @@ routes! {
     OffsetForLeaderEpochRequest => handlers::data::offset_for_leader_epoch;
     DescribeConfigsRequest => handlers::configs::describe_configs;
     AlterConfigsRequest => handlers::configs::alter_configs;
+    DescribeLogDirsRequest => handlers::cluster::describe_log_dirs;
     CreatePartitionsRequest => handlers::topics::create_partitions;
     ElectLeadersRequest => handlers::topics::elect_leaders;
     IncrementalAlterConfigsRequest => handlers::configs::incremental_alter_configs;

@@ -30,7 +30,7 @@ fn names(response: &MetadataResponse) -> Vec<&str> {
 
 fn only(response: MetadataResponse) -> MetadataResponseTopic {
     assert_eq!(response.topics.len(), 1);
-    response.topics.into_iter().next().unwrap()
+    response.topics.into_iter().next().expect("a topic")
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) fn describe(
 pub(super) fn value_of(client: &mut RawClient, kind: i8, name: &str, key: &str) -> (String, i8) {
     let result = describe(client, 4, resource(kind, name, Some(&[key])));
     let config = result.configs.into_iter().next().expect("the key");
-    (config.value.unwrap().to_string(), config.config_source)
+    (config.value.expect("a value").to_string(), config.config_source)
 }
 
 fn of<'a>(result: &'a DescribeConfigsResult, key: &str) -> &'a DescribeConfigsResourceResult {
