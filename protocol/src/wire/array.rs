@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{FrameWriter, Malformed, Version, Wire, varint};
+use super::{FrameWriter, Malformed, Version, Wire, budget, varint};
 
 /// A value that the protocol can leave out: it then has a form for "nothing here".
 pub trait Nullable: Sized {
@@ -74,6 +74,7 @@ impl<T: Wire> Nullable for Vec<T> {
         if count > src.len() {
             return Err(Malformed::Truncated { needed: count, left: src.len() });
         }
+        budget::charge::<T>(count)?;
         let mut elements = Self::with_capacity(room::<T>(count, src.len()));
         for _ in 0..count {
             elements.push(T::decode(src, v)?);

@@ -15,6 +15,8 @@ pub enum Malformed {
     UnexpectedNull,
     /// A length or count above the limit for its kind.
     TooLong { length: usize, max: usize },
+    /// Arrays that would take more memory than a body of this size may.
+    TooLarge { bytes: usize },
     /// A string that is not UTF-8.
     NotUtf8,
     /// A variable-length integer that does not fit 32 bits.
@@ -36,6 +38,7 @@ impl fmt::Display for Malformed {
             Self::NegativeLength(length) => write!(f, "has a length of {length}"),
             Self::UnexpectedNull => f.write_str("is null where a value must be"),
             Self::TooLong { length, max } => write!(f, "has a length of {length}, above {max}"),
+            Self::TooLarge { bytes } => write!(f, "has arrays of {bytes} bytes too many"),
             Self::NotUtf8 => f.write_str("has a string that is not UTF-8"),
             Self::VarintOverflow => f.write_str("has a varint of more than 32 bits"),
             Self::Trailing { bytes } => write!(f, "has {bytes} bytes after its end"),

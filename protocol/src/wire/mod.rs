@@ -7,6 +7,7 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod array;
+mod budget;
 mod frame;
 pub mod header;
 mod malformed;
@@ -123,6 +124,7 @@ fn decode_whole<T: Wire>(
     if !known.contains(&number) {
         return Err(Malformed::UnknownVersion(number));
     }
-    let value = T::decode(&mut body, Version::new(number, flexible_from))?;
+    let version = Version::new(number, flexible_from);
+    let value = budget::within(body.len(), || T::decode(&mut body, version))?;
     if body.is_empty() { Ok(value) } else { Err(Malformed::Trailing { bytes: body.len() }) }
 }
