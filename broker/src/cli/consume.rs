@@ -6,11 +6,10 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::Target;
+use super::{Target, output};
 use crate::client::{Consumed, Consumer, Start};
 
 /// Print the records of a topic, to its end or for ever
@@ -112,31 +111,8 @@ fn json_of(record: &Consumed) -> Value {
     object.insert("partition".into(), json!(record.partition));
     object.insert("offset".into(), json!(record.offset));
     object.insert("timestamp".into(), json!(record.timestamp));
-    insert_bytes(&mut object, "key", record.key.as_ref());
-    insert_bytes(&mut object, "value", record.value.as_ref());
-    if !record.headers.is_empty() {
-        // A list, since names may repeat and their order counts.
-        let header = |header: &milena_protocol::records::Header| {
-            let mut object = Map::new();
-            object.insert("name".into(), json!(header.name()));
-            insert_bytes(&mut object, "value", header.value.as_ref());
-            Value::Object(object)
-        };
-        object.insert("headers".into(), record.headers.iter().map(header).collect());
-    }
+    output::insert_record(&mut object, record.key.as_ref(), record.value.as_ref(), &record.headers);
     Value::Object(object)
-}
-
-/// Text as a string; bytes that are not UTF-8 in hexadecimal under `<name>_hex`.
-fn insert_bytes(object: &mut Map<String, Value>, name: &str, bytes: Option<&Bytes>) {
-    match bytes.map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)) {
-        None => object.insert(name.into(), Value::Null),
-        Some(Ok(text)) => object.insert(name.into(), json!(text)),
-        Some(Err(bytes)) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            object.insert(format!("{name}_hex"), json!(hex))
-        }
-    };
 }
 
 const POLL_WAIT: Duration = Duration::from_millis(500);
@@ -155,12 +131,5 @@ mod tests {
         assert_eq!(start("@1700"), Some(Start::Timestamp(1700)));
         assert_eq!(start("soon"), None);
         assert_eq!(start("-"), None);
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_shown_in_hexadecimal() {
-        let mut object = Map::new();
-        insert_bytes(&mut object, "value", Some(&Bytes::from_static(&[0xff, 0x00])));
-        assert_eq!(Value::Object(object), json!({ "value_hex": "ff00" }));
     }
 }

@@ -6,10 +6,12 @@
 //! | 1         | a broker or the disk refused; the reason is on stderr |
 //! | 2         | the command line itself is wrong                      |
 //! | 3         | no broker could be reached in time                    |
+//! | 4         | `log verify` or `log dump` found damage               |
 
 mod completion;
 mod config;
 mod consume;
+mod log;
 mod output;
 mod produce;
 mod serve;
@@ -38,6 +40,8 @@ enum Verb {
     Consume(consume::Consume),
     #[command(subcommand)]
     Config(config::Config),
+    #[command(subcommand)]
+    Log(log::Log),
     Completion(completion::Completion),
 }
 
@@ -68,6 +72,8 @@ impl Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
+    /// Files are not as they should be.
+    Findings,
 }
 
 /// Runs the program on the process's own arguments.
@@ -76,6 +82,7 @@ pub fn run() -> ExitCode {
     let command = Command::parse();
     match execute(command.verb) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(EXIT_FINDINGS),
         Err(error) => {
             if !output::is_broken_pipe(&error) {
                 output::error(&error);
@@ -92,6 +99,7 @@ fn execute(verb: Verb) -> anyhow::Result<Outcome> {
         Verb::Produce(command) => block_on(command.run()),
         Verb::Consume(command) => block_on(command.run()),
         Verb::Config(command) => block_on(command.run()),
+        Verb::Log(command) => command.run(),
         Verb::Completion(command) => command.run(),
     }
 }
@@ -116,6 +124,7 @@ fn exit_code_of(error: &anyhow::Error) -> ExitCode {
 }
 
 const EXIT_UNREACHABLE: u8 = 3;
+const EXIT_FINDINGS: u8 = 4;
 
 #[cfg(test)]
 mod tests {

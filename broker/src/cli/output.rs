@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use serde_json::Value;
+use bytes::Bytes;
+use milena_protocol::records::Header;
+use serde_json::{Map, Value, json};
 
 /// Prints one line to stdout.
 ///
@@ -47,4 +49,49 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     Ok(())
 }
 
+/// A record's key, value and headers as members of a JSON object.
+pub(super) fn insert_record(
+    object: &mut Map<String, Value>,
+    key: Option<&Bytes>,
+    value: Option<&Bytes>,
+    headers: &[Header],
+) {
+    insert_bytes(object, "key", key);
+    insert_bytes(object, "value", value);
+    if !headers.is_empty() {
+        // A list, since names may repeat and their order counts.
+        let header = |header: &Header| {
+            let mut object = Map::new();
+            object.insert("name".into(), json!(header.name()));
+            insert_bytes(&mut object, "value", header.value.as_ref());
+            Value::Object(object)
+        };
+        object.insert("headers".into(), headers.iter().map(header).collect());
+    }
+}
+
+/// Text as a string; bytes that are not UTF-8 in hexadecimal under `<name>_hex`.
+fn insert_bytes(object: &mut Map<String, Value>, name: &str, bytes: Option<&Bytes>) {
+    match bytes.map(|bytes| std::str::from_utf8(bytes).map_err(|_| bytes)) {
+        None => object.insert(name.into(), Value::Null),
+        Some(Ok(text)) => object.insert(name.into(), json!(text)),
+        Some(Err(bytes)) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            object.insert(format!("{name}_hex"), json!(hex))
+        }
+    };
+}
+
 const COLUMN_GAP: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown_in_hexadecimal() {
+        let mut object = Map::new();
+        insert_bytes(&mut object, "value", Some(&Bytes::from_static(&[0xff, 0x00])));
+        assert_eq!(Value::Object(object), json!({ "value_hex": "ff00" }));
+    }
+}
