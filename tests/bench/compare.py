@@ -5,16 +5,22 @@ on a noisy machine where throughput, which the client shares the cores for, does
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from brokers import HERE, Kafka, Milena
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "clients"))
+
+from brokers import Broker, Reference  # noqa: E402  (lies beside this folder)
+from process import cpu_seconds, resident_mb  # noqa: E402
 
 LOADS = [
     # name, record bytes, share of the volume: small records cost the client more per byte
@@ -35,41 +41,42 @@ def main():
     parser.add_argument("--without-kafka", action="store_true")
     options = parser.parse_args()
 
-    brokers = [
-        Milena(options.broker, "milena (ack)"),
-        Milena(options.broker, "milena (os)", ["log.flush.policy=os"]),
-    ]
-    if not options.without_kafka:
-        brokers.append(Kafka())
-    rows = []
-    started = []
-    try:
-        for broker in brokers:
-            started.append(broker.__enter__())
-        for broker in brokers:
-            # Lets the virtual machine compile what it will run, and costs the others nothing.
-            list(run_pair(broker, options, "warmup", 1000, 200_000))
-        for name, size, share in LOADS:
-            count = int(options.mb * 1e6 * share / size)
-            figures = {(b.name, what): [] for b in brokers for what in ("produce", "consume")}
-            for round_ in range(options.rounds):
-                for broker in brokers:
-                    topic = f"bench-{size}-{round_}"
-                    for what, figure in run_pair(broker, options, topic, size, count):
-                        figures[(broker.name, what)].append(figure)
-            for what in ("produce", "consume"):
-                for broker in brokers:
-                    rows.append(summary(broker, what, name, size, count, figures[(broker.name, what)]))
-    finally:
-        for broker in reversed(started):
-            broker.__exit__()
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="milena-bench-")))
+        brokers = {
+            "milena (ack)": Broker(options.broker, folder / "ack"),
+            "milena (os)": Broker(options.broker, folder / "os", ["log.flush.policy=os"]),
+        }
+        if not options.without_kafka:
+            brokers["apache kafka"] = Reference(folder / "kafka")
+        for broker in brokers.values():
+            broker.directory.mkdir()
+            stack.callback(broker.stop)
+            broker.start()
+        rows = list(rounds(brokers, options))
     report(rows)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2))
 
 
+def rounds(brokers, options):
+    for broker in brokers.values():
+        # Lets the virtual machine compile what it will run, and costs the others nothing.
+        list(run_pair(broker, options, "warmup", 1000, 200_000))
+    for load, size, share in LOADS:
+        count = int(options.mb * 1e6 * share / size)
+        figures = {(name, what): [] for what in ("produce", "consume") for name in brokers}
+        for round_ in range(options.rounds):
+            for name, broker in brokers.items():
+                for what, figure in run_pair(broker, options, f"bench-{size}-{round_}", size, count):
+                    figures[name, what].append(figure)
+        for (name, what), of_one in figures.items():
+            row = {"broker": name, "what": what, "load": load, **summary(size, count, of_one)}
+            yield {**row, "resident_peak_mb": resident_mb(brokers[name].pid, "VmHWM")}
+
+
 def run_pair(broker, options, topic, size, count):
-    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    admin = AdminClient({"bootstrap.servers": broker.address})
     admin.create_topics([NewTopic(topic, options.partitions, 1)])[topic].result(30)
     for what in ("produce", "consume"):
         yield what, measure(broker, options, topic, size, count, what)
@@ -77,33 +84,29 @@ def run_pair(broker, options, topic, size, count):
 
 
 def measure(broker, options, topic, size, count, what):
-    before = broker.cpu_seconds()
-    command = [sys.executable, HERE / "load.py", what, "--bootstrap", broker.bootstrap, "--topic", topic,
+    before = cpu_seconds(broker.pid)
+    command = [sys.executable, HERE / "load.py", what, "--bootstrap", broker.address, "--topic", topic,
                "--partitions", str(options.partitions), "--count", str(count), "--size", str(size),
                "--acks", options.acks, "--codec", options.codec]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if done.returncode:
-        raise SystemExit(f"{what} against {broker.name} failed: {done.stderr.strip() or done.stdout.strip()}")
+        raise SystemExit(f"{what} to {broker.name} failed: {done.stderr.strip() or done.stdout.strip()}")
     time.sleep(0.5)
     figure = json.loads(done.stdout)
-    figure["broker_cpu_seconds"] = broker.cpu_seconds() - before
-    figure["resident_mb"] = broker.resident_mb()
+    figure["broker_cpu_seconds"] = cpu_seconds(broker.pid) - before
+    figure["resident_mb"] = resident_mb(broker.pid)
     return figure
 
 
-def summary(broker, what, load, size, count, figures):
+def summary(size, count, figures):
     gigabytes = size * count / 1e9
     seconds = statistics.median(f["seconds"] for f in figures)
     return {
-        "broker": broker.name,
-        "what": what,
-        "load": load,
         "mb_per_s": gigabytes * 1000 / seconds,
         "records_per_s": count / seconds,
         "broker_cpu_s_per_gb": statistics.median(f["broker_cpu_seconds"] for f in figures) / gigabytes,
         "client_cpu_s_per_gb": statistics.median(f["client_cpu_seconds"] for f in figures) / gigabytes,
         "resident_mb": statistics.median(f["resident_mb"] for f in figures),
-        "resident_peak_mb": broker.resident_mb("VmHWM"),
         "rounds": len(figures),
     }
 
