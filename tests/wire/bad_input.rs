@@ -81,6 +81,31 @@ fn bodies_that_cannot_be() {
 }
 
 #[test]
+fn counts_that_lie() {
+    let broker = TestBroker::start(&[]);
+    let bad = |what: &str, version: i16, rest: &[u8]| {
+        closes(&broker, "bad_body", what, &headed(METADATA, version, rest));
+    };
+    bad("an array of 2^31-1", 1, b"\xff\xff\x7f\xff\xff\xff");
+    bad("an array of -2", 1, b"\xff\xff\xff\xff\xff\xfe");
+    bad("a compact array of 2^32-2", 9, b"\xff\xff\0\xff\xff\xff\xff\x0f");
+    bad("a topic without a name", 1, b"\xff\xff\0\0\0\x01\xff\xff");
+    let many: i32 = 1_000_001;
+    let names = vec![0; 2 * 1_000_001];
+    bad("a million empty names", 1, &[b"\xff\xff", &many.to_be_bytes()[..], &names].concat());
+    assert!(broker.metric("milena_request_bytes_held", None) < 1 << 20);
+}
+
+#[test]
+fn versions_that_are_not_served() {
+    let broker = TestBroker::start(&[]);
+    for (api_key, version) in [(METADATA, 99), (METADATA, -1), (PRODUCE, 2), (PRODUCE, 0)] {
+        let what = format!("version {version} of key {api_key}");
+        closes(&broker, "unsupported_version", &what, &headed(api_key, version, b"\xff\xff\0"));
+    }
+}
+
+#[test]
 fn a_request_cut_at_any_byte() {
     let broker = TestBroker::start(&[]);
     let whole = request_frame(1, 5, &named());
@@ -162,5 +187,7 @@ fn has_received(broker: &TestBroker, bytes: i64) {
     wait_until(Duration::from_secs(5), "all is read", || broker.metric(RECEIVED, None) == bytes);
 }
 
+const PRODUCE: i16 = 0;
+const METADATA: i16 = 3;
 const CLOSED: &str = "milena_connections_closed_total";
 const RECEIVED: &str = "milena_bytes_received_total";
