@@ -1,7 +1,11 @@
 //! Making a log shorter: from the front by retention and delete-records, from the end by
 //! truncation.
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+};
 
 use milena_protocol::{Offset, Timestamp};
 use tracing::{info, warn};
@@ -145,7 +149,7 @@ impl Log {
     pub fn truncate_to(&self, offset: Offset, now: Timestamp) -> Result<(), TrimError> {
         self.check_online()?;
         let mut writer = self.writer();
-        let _turn = self.flushing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let (segments, start, end) = {
             let state = self.state();
             (state.segments.clone(), state.start, state.end.offset)
@@ -164,6 +168,10 @@ impl Log {
         let cut = last.find(offset, last.size()).map_err(named)?;
         let position = cut.as_ref().map_or(last.size(), |batch| batch.position);
         let next = cut.map_or(offset, |batch| batch.header.base_offset);
+        if next < start {
+            // The batch that the log begins within goes, and with it everything.
+            return self.begin_anew(&mut writer, start, now);
+        }
 
         // Readers first; then from the end, so that a crash leaves a log without gaps.
         self.show_truncated(keep, Mark { offset: next, segment: last.base, position });
@@ -191,9 +199,19 @@ impl Log {
     /// The log goes offline if it is left without a segment to write to.
     pub fn truncate_fully(&self, new_start: Offset, now: Timestamp) -> Result<(), TrimError> {
         self.check_online()?;
-        let config = self.config();
         let mut writer = self.writer();
-        let _turn = self.flushing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.begin_anew(&mut writer, new_start, now)
+    }
+
+    /// Replaces all segments by an empty one.
+    fn begin_anew(
+        &self,
+        writer: &mut Writer,
+        new_start: Offset,
+        now: Timestamp,
+    ) -> Result<(), TrimError> {
+        let config = self.config();
         let segments = self.state().segments.clone();
         for segment in segments.iter().rev() {
             self.delete_files(segment)?.remove(&*self.disk)?;

@@ -3,6 +3,7 @@
 mod basics;
 mod crash;
 mod lookups;
+mod model;
 mod trimming;
 
 use std::{path::Path, sync::Arc};
