@@ -34,7 +34,7 @@ doc: rust ## Build the documentation, warnings as errors
 
 clients: rust ## Run the scenarios of the real clients and print their matrix
 	$(CARGO) build --release --locked --bin milena
-	tests/clients/run --broker-bin target/release/milena $(ARGS)
+	tests/clients/run --broker target/release/milena $(ARGS)
 
 bench: rust ## Measure against Apache Kafka in one run
 	$(CARGO) build --release --locked --bin milena

@@ -1,3 +1,5 @@
+//! A directory of logs: opened, closed, crashed and cleaned up after.
+
 use std::sync::Arc;
 
 use milena_protocol::Uuid;

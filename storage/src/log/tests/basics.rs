@@ -1,3 +1,5 @@
+//! What a log does, one sentence a test.
+
 use super::*;
 use crate::log::{AppendError, InvalidBatch, ReadError};
 
