@@ -2,7 +2,15 @@
 
 use std::time::Duration;
 
-use milena_protocol::ErrorCode;
+use milena_protocol::{
+    ErrorCode,
+    messages::{
+        ApiVersionsRequest, CreateTopicsRequest, FetchRequest,
+        data::fetch::{FetchPartition, FetchTopic},
+        topics::create_topics::CreatableTopic,
+    },
+    wire::Str,
+};
 use milena_tests::{TestBroker, TestClock, request_frame, wait_until};
 
 use crate::cluster::api_versions::named;
@@ -13,7 +21,7 @@ fn pipelined_requests_are_answered_in_order() {
     let mut client = broker.connect();
     let ids: Vec<i32> = (0..100).map(|_| client.start(3, &named())).collect();
     for id in ids {
-        client.finish::<milena_protocol::messages::ApiVersionsRequest>(3, id);
+        client.finish::<ApiVersionsRequest>(3, id);
     }
 }
 
@@ -98,4 +106,41 @@ fn stopping_closes_connections_and_frees_the_directory() {
     client.expect_closed("the broker has stopped");
     assert_eq!(broker.services().identity.cluster_id, cluster_id);
     broker.connect().ask(3, &named());
+}
+
+#[test]
+fn a_fetch_that_waits_is_answered_when_the_broker_stops() {
+    let mut broker = TestBroker::start(&[]);
+    let mut client = broker.connect();
+    let topic = CreatableTopic {
+        name: Str::from_static("quiet"),
+        num_partitions: 1,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    let create =
+        CreateTopicsRequest { topics: vec![topic], timeout_ms: 5_000, ..Default::default() };
+    assert_eq!(client.ask(5, &create).topics[0].error_code, ErrorCode::None);
+    let partition = FetchPartition { partition_max_bytes: 1 << 20, ..Default::default() };
+    let topic = FetchTopic {
+        topic: Str::from_static("quiet"),
+        partitions: vec![partition],
+        ..FetchTopic::default()
+    };
+    let fetch = FetchRequest {
+        max_wait_ms: 600_000,
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        topics: vec![topic],
+        ..FetchRequest::default()
+    };
+    let (fetch_id, next_id) = (client.start(4, &fetch), client.start(3, &named()));
+    wait_until(Duration::from_secs(5), "both are taken", || {
+        broker.metric("milena_requests_total", Some("ApiVersions")) == 1
+    });
+    broker.stop();
+    let response = client.finish::<FetchRequest>(4, fetch_id);
+    assert_eq!(response.responses[0].partitions[0].error_code, ErrorCode::None);
+    client.finish::<ApiVersionsRequest>(3, next_id);
+    client.expect_closed("the broker has stopped");
 }
