@@ -17,6 +17,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 
 import brokers
@@ -24,6 +25,7 @@ import drivers
 import scenarios
 
 PARALLEL_CLIENTS = 4
+SECONDS_BEFORE_RESTART = 1.5  # for every client to be writing
 LEGEND = """\
 pass: as written    FAIL: see below    n.a.: the client lacks it    -: client not installed
 kafkajs reads through its own fetch requests, as it has no consumer without a group.
@@ -56,6 +58,10 @@ class Run:
                 around = [(title, play) for title, play in around if only in title]
                 if around:
                     self.around_restart(how, around)
+                during = [(f"{title} {how.name}", play) for title, play in scenarios.DURING_RESTART]
+                for title, play in during:
+                    if only in title:
+                        self.during_restart(how, title, play)
 
     def each_client(self, work):
         with concurrent.futures.ThreadPoolExecutor(PARALLEL_CLIENTS) as pool:
@@ -106,6 +112,23 @@ class Run:
         self.broker.stop(how)
         self.broker.start()
         self.each_client(after)
+
+    def during_restart(self, how, title, play):
+        restarted = threading.Event()
+
+        def write(name):
+            self.judge(name, title, lambda: play(scenarios.Session(self.drivers[name], name, title), restarted))
+
+        with concurrent.futures.ThreadPoolExecutor(len(self.names)) as pool:
+            writing = [pool.submit(write, name) for name in self.names]
+            time.sleep(SECONDS_BEFORE_RESTART)
+            try:
+                self.broker.stop(how)
+                self.broker.start()
+            finally:
+                restarted.set()
+            for done in writing:
+                done.result()
 
     def judge(self, name, title, play):
         started = time.monotonic()

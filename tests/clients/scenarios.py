@@ -2,7 +2,8 @@
 
 A scenario is a function of a `Session` (one client, one scenario, a topic name of its own). It passes when it returns,
 fails when it raises, and is "n.a." when the client lacks what it asks for. A scenario that yields is one around a
-restart of the broker, which happens while it stands at the yield.
+restart of the broker, which happens while it stands at the yield. One that goes on during a restart is told by an
+event when the broker is back.
 """
 
 import base64
@@ -88,6 +89,32 @@ def partitions(s):
     for p in range(3):
         [read] = s.call("consume", partition=p, count=1, **{"from": 0})["records"]
         check("value", unpack(read["value"]), b"%d" % p)
+
+
+def more_partitions(s):
+    s.call("create_topic", partitions=1)
+    eventually(lambda: s.call("add_partitions", partitions=4))
+    eventually(lambda: check("partitions", [p["id"] for p in sorted_partitions(s)], [0, 1, 2, 3]))
+
+
+def topic_config(s):
+    s.call("create_topic", partitions=1, config={"retention.ms": "3600000"})
+    for value in ("3600000", "7200000"):
+        eventually(lambda: s.call("alter_config", name="retention.ms", value=value))
+        answer = eventually(lambda: s.call("describe_config", name="retention.ms"))
+        check("retention.ms", answer["value"], value)
+
+
+def too_large(s):
+    s.call("create_topic", partitions=1, config={"max.message.bytes": "2000"})
+    s.write(some(1))
+    try:
+        s.call("produce", records=[packed(record(b"x" * 5000))])
+    except Failed:
+        s.write(some(1))
+        s.read_back()
+    else:
+        raise Mismatch("a record above max.message.bytes was taken")
 
 
 def codec(name):
@@ -221,6 +248,17 @@ def read_after_restart(s):
         check("offsets after the restart", answer["offsets"], list(range(before, before + 5)))
 
 
+def writing_over_restart(s, restarted):
+    """Writes without pause while the broker ends and starts again: nothing lost, doubled or out of order."""
+    s.create()
+    while True:
+        last = restarted.is_set()
+        s.write(some(20), idempotent=True, producer="without pause", patience=120)
+        if last:
+            break
+    s.read_back()
+
+
 def producer_over_restart(s):
     s.create()
     s.write(some(10), producer="over restart")
@@ -234,6 +272,9 @@ FIRST = [
     ("create by writing", topic_by_writing),
     ("describe topic", describe_topic),
     ("three partitions", partitions),
+    ("more partitions", more_partitions),
+    ("topic config", topic_config),
+    ("too large a record", too_large),
     *((f"codec: {name}", codec(name)) for name in CODECS),
     ("null key", fields(record(key=None), record(key=None, value=b"second"))),
     ("null value", fields(record(value=None), record())),
@@ -260,6 +301,7 @@ FIRST = [
     ("100,000 records", many_records),
 ]
 AROUND_RESTART = [("read after", read_after_restart), ("producer over", producer_over_restart)]
+DURING_RESTART = [("writing over", writing_over_restart)]
 
 
 def eventually(attempt, seconds=15):

@@ -45,6 +45,8 @@ type command struct {
 	Digest    bool            `json:"digest"`
 	Timestamp int64           `json:"timestamp"`
 	Before    int64           `json:"before"`
+	Name      string          `json:"name"`
+	Value     string          `json:"value"`
 	Timeout   int             `json:"timeout"`
 }
 
@@ -126,6 +128,18 @@ func (d *driver) answer(c *command) (object, error) {
 		return object{}, errors.Join(err, answers.Error())
 	case "describe_topic":
 		return d.describeTopic(cx, c)
+	case "add_partitions":
+		answers, err := d.admin.UpdatePartitions(cx, int(c.Partitions), c.Topic)
+		return object{}, errors.Join(err, answers.Error())
+	case "describe_config":
+		return d.describeConfig(cx, c)
+	case "alter_config":
+		change := kadm.AlterConfig{Op: kadm.SetConfig, Name: c.Name, Value: &c.Value}
+		answers, err := d.admin.AlterTopicConfigs(cx, []kadm.AlterConfig{change}, c.Topic)
+		for _, answer := range answers {
+			err = errors.Join(err, answer.Err)
+		}
+		return object{}, err
 	case "delete_records":
 		return d.deleteRecords(cx, c)
 	case "offsets":
@@ -163,6 +177,20 @@ func (d *driver) describeTopic(cx context.Context, c *command) (object, error) {
 		partitions = append(partitions, object{"id": p.Partition, "leader": p.Leader, "replicas": p.Replicas, "isr": p.ISR})
 	}
 	return object{"partitions": partitions}, topics.Error()
+}
+
+func (d *driver) describeConfig(cx context.Context, c *command) (object, error) {
+	found, err := d.admin.DescribeTopicConfigs(cx, c.Topic)
+	if err != nil {
+		return nil, err
+	}
+	resource, err := found.On(c.Topic, nil)
+	for _, config := range resource.Configs {
+		if config.Key == c.Name {
+			return object{"value": config.MaybeValue()}, errors.Join(err, resource.Err)
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("no config %s", c.Name), err, resource.Err)
 }
 
 func (d *driver) deleteRecords(cx context.Context, c *command) (object, error) {
@@ -237,7 +265,7 @@ func (d *driver) open(c *command) (*kgo.Client, error) {
 		kgo.SeedBrokers(d.address), kgo.ClientID("franz-go"), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(codecs[c.Codec]), kgo.RequiredAcks(acks[c.Acks]),
 		kgo.ProducerBatchMaxBytes(1_040_000), kgo.ProducerLinger(5 * time.Millisecond),
-		kgo.AllowAutoTopicCreation(),
+		kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(20),
 	}
 	if !c.Idempotent {
 		options = append(options, kgo.DisableIdempotentWrite())

@@ -27,6 +27,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
@@ -36,6 +39,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
@@ -79,6 +83,9 @@ public final class Driver {
             case "create_topic" -> createTopic(c);
             case "delete_topic" -> deleteTopic(c);
             case "describe_topic" -> describeTopic(c);
+            case "add_partitions" -> addPartitions(c);
+            case "describe_config" -> describeConfig(c);
+            case "alter_config" -> alterConfig(c);
             case "delete_records" -> deleteRecords(c);
             case "offsets" -> offsets(c);
             case "offset_for_time" -> offsetForTime(c);
@@ -126,6 +133,26 @@ public final class Driver {
             p.isr().forEach(node -> isr.add(node.id()));
         }
         return description;
+    }
+
+    private ObjectNode addPartitions(JsonNode c) throws Exception {
+        NewPartitions wanted = NewPartitions.increaseTo(c.get("partitions").asInt());
+        admin.createPartitions(Map.of(c.get("topic").asText(), wanted)).all().get(20, TimeUnit.SECONDS);
+        return JSON.createObjectNode();
+    }
+
+    private ObjectNode describeConfig(JsonNode c) throws Exception {
+        ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, c.get("topic").asText());
+        var found = admin.describeConfigs(List.of(resource)).all().get(20, TimeUnit.SECONDS).get(resource);
+        return JSON.createObjectNode().put("value", found.get(c.get("name").asText()).value());
+    }
+
+    private ObjectNode alterConfig(JsonNode c) throws Exception {
+        ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, c.get("topic").asText());
+        ConfigEntry entry = new ConfigEntry(c.get("name").asText(), c.get("value").asText());
+        AlterConfigOp change = new AlterConfigOp(entry, AlterConfigOp.OpType.SET);
+        admin.incrementalAlterConfigs(Map.of(resource, List.of(change))).all().get(20, TimeUnit.SECONDS);
+        return JSON.createObjectNode();
     }
 
     private ObjectNode deleteRecords(JsonNode c) throws Exception {

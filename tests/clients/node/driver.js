@@ -11,7 +11,7 @@ const readline = require('readline')
 const modules = path.join(process.env.MILENA_CLIENTS_DIR || path.join(__dirname, '../../../.clients'), 'node/node_modules')
 const load = name => require(path.join(modules, name))
 
-const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = load('kafkajs')
+const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = load('kafkajs')
 const Cluster = load('kafkajs/src/cluster')
 const defaultSocketFactory = load('kafkajs/src/network/socketFactory')
 const { createLogger } = load('kafkajs/src/loggers')
@@ -84,7 +84,12 @@ const operations = {
   async create_topic(c) {
     const configEntries = Object.entries(c.config || {}).map(([name, value]) => ({ name, value }))
     const topics = [{ topic: c.topic, numPartitions: c.partitions, replicationFactor: 1, configEntries }]
-    await withAdmin(admin => admin.createTopics({ topics, timeout: 20000 }))
+    try {
+      await withAdmin(admin => admin.createTopics({ topics, timeout: 20000 }))
+    } catch (e) {
+      // The topic is there; kafkajs did not wait long enough for its leader.
+      if (e.type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw e
+    }
     return {}
   },
 
@@ -97,6 +102,25 @@ const operations = {
     const { topics } = await withAdmin(admin => admin.fetchTopicMetadata({ topics: [c.topic] }))
     const partitions = topics[0].partitions.map(({ partitionId, leader, replicas, isr }) => ({ id: partitionId, leader, replicas, isr }))
     return { partitions }
+  },
+
+  async add_partitions(c) {
+    await withAdmin(admin => admin.createPartitions({ topicPartitions: [{ topic: c.topic, count: c.partitions }] }))
+    return {}
+  },
+
+  async describe_config(c) {
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: c.topic }]
+    const answer = await withAdmin(admin => admin.describeConfigs({ includeSynonyms: false, resources }))
+    const entry = answer.resources[0].configEntries.find(({ configName }) => configName === c.name)
+    return { value: entry.configValue }
+  },
+
+  async alter_config(c) {
+    const configEntries = [{ name: c.name, value: c.value }]
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name: c.topic, configEntries }]
+    await withAdmin(admin => admin.alterConfigs({ validateOnly: false, resources }))
+    return {}
   },
 
   async delete_records(c) {
@@ -131,7 +155,8 @@ const operations = {
       const offsets = []
       let count = 0
       for (const messages of chunks(recordsOf(c))) {
-        const answer = await producer.send({ topic: c.topic, acks, compression: compression[c.codec || 'none'], messages })
+        const batch = { topic: c.topic, acks, compression: compression[c.codec || 'none'], messages }
+        const answer = await whileRefused(() => producer.send(batch))
         count += messages.length
         if (acks !== 0) messages.forEach((_, i) => offsets.push(Number(answer[0].baseOffset) + i))
       }
@@ -153,6 +178,18 @@ const operations = {
     const { count } = await operations.produce(c)
     return read({ topic: c.topic, partition: c.partition, count }, latest)
   },
+}
+
+/** Repeats what found no broker listening: kafkajs gives up on that at once, and nothing was sent. */
+async function whileRefused(send) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await send()
+    } catch (e) {
+      if (attempt > 300 || !String(e).includes('ECONNREFUSED')) throw e
+      await new Promise(resolve => setTimeout(resolve, 100))
+    }
+  }
 }
 
 async function withAdmin(use) {

@@ -8,7 +8,8 @@ import time
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from driver import Record, Sink, records_of, serve
 
@@ -59,6 +60,25 @@ class AioKafka:
                 for p in found["partitions"]
             ]
         }
+
+    @on_loop
+    async def add_partitions(self, c):
+        wanted = {c["topic"]: NewPartitions(c["partitions"])}
+        refused_in(await self.with_admin(lambda admin: admin.create_partitions(wanted, timeout_ms=20_000)))
+        return {}
+
+    @on_loop
+    async def describe_config(self, c):
+        resource = ConfigResource(ConfigResourceType.TOPIC, c["topic"])
+        [answer] = await self.with_admin(lambda admin: admin.describe_configs([resource]))
+        [(_, _, _, _, entries)] = answer.resources
+        return {"value": next(value for name, value, *_ in entries if name == c["name"])}
+
+    @on_loop
+    async def alter_config(self, c):
+        resource = ConfigResource(ConfigResourceType.TOPIC, c["topic"], {c["name"]: c["value"]})
+        await self.with_admin(lambda admin: admin.alter_configs([resource]))
+        return {}
 
     @on_loop
     async def delete_records(self, c):

@@ -13,7 +13,7 @@ from confluent_kafka import (
     libversion,
     version,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic
 
 from driver import Record, Sink, records_of, serve
 
@@ -47,6 +47,21 @@ class Confluent:
                 for p in found.partitions
             ]
         }
+
+    def add_partitions(self, c):
+        self.admin.create_partitions([NewPartitions(c["topic"], c["partitions"])])[c["topic"]].result(20)
+        return {}
+
+    def describe_config(self, c):
+        resource = ConfigResource("topic", c["topic"])
+        found = self.admin.describe_configs([resource], request_timeout=20)[resource].result()
+        return {"value": found[c["name"]].value}
+
+    def alter_config(self, c):
+        change = ConfigEntry(c["name"], c["value"], incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource("topic", c["topic"], incremental_configs=[change])
+        self.admin.incremental_alter_configs([resource], request_timeout=20)[resource].result()
+        return {}
 
     def delete_records(self, c):
         partition = TopicPartition(c["topic"], c["partition"], c["before"])

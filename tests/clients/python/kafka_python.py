@@ -5,7 +5,7 @@ import time
 
 import kafka
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 
 from driver import NotAvailable, Record, Sink, records_of, serve
 
@@ -48,6 +48,20 @@ class KafkaPython:
                 for p in found["partitions"]
             ]
         }
+
+    def add_partitions(self, c):
+        self.with_admin(lambda admin: admin.create_partitions({c["topic"]: c["partitions"]}, timeout_ms=20_000))
+        return {}
+
+    def describe_config(self, c):
+        resource = ConfigResource(ConfigResourceType.TOPIC, c["topic"])
+        found = self.with_admin(lambda admin: admin.describe_configs([resource], config_filter="all"))
+        return {"value": found["topic"][c["topic"]][c["name"]]["value"]}
+
+    def alter_config(self, c):
+        resource = ConfigResource(ConfigResourceType.TOPIC, c["topic"], configs={c["name"]: c["value"]})
+        self.with_admin(lambda admin: admin.alter_configs([resource]))
+        return {}
 
     def delete_records(self, c):
         partition = TopicPartition(c["topic"], c["partition"])
