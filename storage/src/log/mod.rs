@@ -52,6 +52,8 @@ pub struct Log {
     state: RwLock<State>,
     epochs: RwLock<Epochs>,
     offline: OnceLock<Offline>,
+    /// In order: nothing may be written any more.
+    closed: AtomicBool,
     /// A syncer has this log in its queue.
     awaits_sync: AtomicBool,
 }
@@ -132,6 +134,7 @@ impl Log {
             state: RwLock::new(loaded.state),
             epochs: RwLock::new(loaded.epochs),
             offline: OnceLock::new(),
+            closed: AtomicBool::new(false),
             awaits_sync: AtomicBool::new(false),
         };
         Ok((log, loaded.report))
@@ -287,7 +290,10 @@ impl Log {
             .and_then(|()| writer.active.sync_all())
             .and_then(|()| writer.producers.take_snapshot(&*self.disk, &self.dir));
         match saved {
-            Ok(_) => Ok(flushed),
+            Ok(_) => {
+                self.closed.store(true, Ordering::Release);
+                Ok(flushed)
+            }
             Err(error) => Err(FlushError(self.go_offline(format_args!("close failed: {error}")))),
         }
     }
@@ -330,6 +336,14 @@ impl Log {
         let mut epochs = self.epochs_mut();
         let news = epochs.cache.assign(epoch, start);
         epochs.dirty |= news;
+    }
+
+    /// To be asked by whoever writes, under the writer's lock.
+    fn check_writable(&self) -> Result<(), Offline> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Offline("it was closed".into()));
+        }
+        self.check_online()
     }
 
     fn check_online(&self) -> Result<(), Offline> {
