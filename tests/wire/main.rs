@@ -4,6 +4,8 @@ mod bad_input;
 mod cluster;
 mod configs;
 mod connection;
+mod data;
 mod groups;
 mod quorum;
 mod topics;
+mod txn;

@@ -1,0 +1,3 @@
+//! Transactions, and the producer ids under them.
+
+mod init_producer_id;
