@@ -205,7 +205,7 @@ fn known(kind: ResourceKind, name: &Str) -> Result<&'static Key, Refusal> {
 }
 
 fn no_value(key: &Str) -> Refusal {
-    Refusal::NullSetting { key: key.to_string() }
+    Refusal::NoValue { key: key.to_string() }
 }
 
 fn difference<'a>(

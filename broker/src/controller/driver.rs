@@ -13,7 +13,7 @@ use super::{Node, View, start};
 use crate::{
     clock::{Clock, Rng},
     config::BrokerConfig,
-    metadata::{Image, Inconsistent, Metadata, MetadataRecord, NotCommitted, Quorum},
+    metadata::{Image, Inconsistent, Metadata, MetadataRecord, NotCommitted, Quorum, TopicChange},
 };
 
 /// A decision that waits for its turn.
@@ -123,6 +123,7 @@ impl Driver {
             error!(%error, "could not commit a change of the metadata");
         })?;
         debug_assert_eq!(end, image.end(), "the log and the image count the same records");
+        tell(&self.metadata.image(), &image);
         self.metadata.publish(Arc::new(image), self.quorum.status());
         Ok(())
     }
@@ -138,6 +139,18 @@ impl fmt::Debug for Message {
             Self::Decide(_) => "Decide",
             Self::Stop(_) => "Stop",
         })
+    }
+}
+
+/// Says what became of topics.
+fn tell(before: &Image, after: &Image) {
+    for change in after.topic_changes(before) {
+        let (topic, event) = match change {
+            TopicChange::Created(topic) => (topic, "created topic"),
+            TopicChange::Deleted(topic) => (topic, "deleted topic"),
+            TopicChange::Changed { after, .. } => (after, "changed topic"),
+        };
+        info!(topic = %topic.name, id = %topic.id, partitions = topic.partitions.len(), "{event}");
     }
 }
 

@@ -53,6 +53,10 @@ pub enum Refusal {
     NullSetting {
         key: String,
     },
+    /// An alteration that sets nothing.
+    NoValue {
+        key: String,
+    },
     UnknownSetting {
         key: String,
     },
@@ -146,7 +150,9 @@ impl fmt::Display for Refusal {
                 "with an assignment of replicas, partitions and replication factor must be -1",
             ),
             Self::BadAssignment(why) => f.write_str(why),
-            Self::NullSetting { key } => write!(f, "configuration {key} has no value"),
+            Self::NullSetting { key } | Self::NoValue { key } => {
+                write!(f, "configuration {key} has no value")
+            }
             Self::UnknownSetting { key } => write!(f, "unknown configuration {key}"),
             Self::WrongSetting(error) => error.fmt(f),
             Self::NotAList { key } => {

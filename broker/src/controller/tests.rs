@@ -352,7 +352,7 @@ fn a_resource_is_altered_whole_or_not_at_all() {
     ));
     let cases = [
         (edit("no.such", 0, Some("1")), Refusal::UnknownSetting { key: "no.such".to_owned() }),
-        (edit("retention.ms", 0, None), Refusal::NullSetting { key: "retention.ms".to_owned() }),
+        (edit("retention.ms", 0, None), Refusal::NoValue { key: "retention.ms".to_owned() }),
         (edit("retention.ms", 2, Some("1")), Refusal::NotAList { key: "retention.ms".to_owned() }),
         (edit("retention.ms", 9, Some("1")), Refusal::UnknownOperation { number: 9 }),
         (good(), Refusal::Twice("configuration")),

@@ -34,6 +34,7 @@ impl Coded for Refusal {
             | Self::Reserved(_)
             | Self::NameOrId
             | Self::AssignmentAndCounts
+            | Self::NoValue { .. }
             | Self::UnknownOperation { .. }
             | Self::UnknownResource { .. }
             | Self::BadResource(_) => ErrorCode::InvalidRequest,

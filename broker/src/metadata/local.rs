@@ -15,14 +15,16 @@ use milena_storage::{
     log::{Append, AppendError, FlushError, Log, LogConfig, Origin, ReadError, ReadLimits},
     manager::{Manager, ManagerError},
 };
+use tracing::warn;
 
-use super::{Image, Inconsistent, NotCommitted, Quorum, Status};
+use super::{Image, Inconsistent, NotCommitted, Quorum, Status, reserve::Reserve};
 
 /// The log, opened for this start under an epoch of its own.
 #[derive(Debug)]
 pub struct LocalLog {
     log: Arc<Log>,
     epoch: LeaderEpoch,
+    reserve: Reserve,
 }
 
 impl LocalLog {
@@ -35,7 +37,24 @@ impl LocalLog {
         let log = manager.create(TOPIC, TOPIC_ID, 0, &Arc::new(config()), now)?;
         let image = replay(&log)?;
         let epoch = log.latest_epoch().map_or(1, |latest| latest.0 + 1);
-        Ok((Self { log, epoch: LeaderEpoch(epoch) }, image))
+        let reserve = Reserve::open(Arc::clone(manager.disk()), manager.root());
+        Ok((Self { log, epoch: LeaderEpoch(epoch), reserve }, image))
+    }
+
+    /// Appends, and where the disk is full once more in the room that was kept for it.
+    fn append(&mut self, bytes: Bytes, now: Timestamp) -> Result<(), AppendError> {
+        let append = Append { origin: Origin::Coordinator, leader_epoch: self.epoch, now };
+        match self.log.append(bytes.clone(), append) {
+            Err(AppendError::NoSpace) if self.reserve.release() => {
+                warn!("the disk is full: wrote metadata in the room that was kept for it");
+                self.log.append(bytes, append)?;
+            }
+            appended => {
+                appended?;
+                self.reserve.replenish();
+            }
+        }
+        Ok(())
     }
 }
 
@@ -50,8 +69,7 @@ impl Quorum for LocalLog {
         for records in batches {
             bytes.extend_from_slice(&batch(records, now).map_err(|error| refused(&error))?);
         }
-        let append = Append { origin: Origin::Coordinator, leader_epoch: self.epoch, now };
-        self.log.append(bytes.freeze(), append).map_err(|error: AppendError| refused(&error))?;
+        self.append(bytes.freeze(), now).map_err(|error| refused(&error))?;
         let end = self.log.flush().map_err(|error: FlushError| refused(&error))?;
         Ok(end.0)
     }
@@ -192,7 +210,7 @@ mod tests {
     use std::path::Path;
 
     use milena_protocol::{
-        state::metadata::{PartitionRecord, TopicRecord},
+        state::metadata::{PartitionRecord, RemoveTopicRecord, TopicRecord},
         wire::Str,
     };
     use milena_storage::{
@@ -240,6 +258,23 @@ mod tests {
         assert_eq!((replayed.end(), replayed.topics().count()), (6, 3));
         assert_eq!(log.propose(&[topic(4)], NOW), Ok(8));
         assert_eq!(log.status(), Status { epoch: LeaderEpoch(2), committed: 8 });
+    }
+
+    #[test]
+    fn a_full_disk_still_takes_changes() {
+        let sim = SimDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+        let first = manager(&disk);
+        let (mut log, _) = LocalLog::open(&first, NOW).unwrap();
+        log.propose(&[topic(1)], NOW).unwrap();
+        sim.set_capacity(1 << 40);
+        let space = sim.space(Path::new("/data")).unwrap();
+        sim.set_capacity(space.total - space.available);
+        let remove = RemoveTopicRecord { topic_id: Uuid([1; 16]) };
+        assert!(disk.exists(Path::new("/data/.metadata-reserve")));
+        assert_eq!(log.propose(&[vec![remove.into()]], NOW), Ok(3));
+        assert!(!disk.exists(Path::new("/data/.metadata-reserve")));
+        assert_eq!(log.propose(&[topic(2)], NOW), Ok(5));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod dynamic;
 mod image;
 mod local;
+mod reserve;
 
 use std::{
     fmt,

@@ -56,7 +56,7 @@ fn each_resource_has_its_own_answer_and_none_is_half_done() {
     let good = ("segment.ms", Some("7"));
     assert_eq!(
         codes(vec![replace("a", &[good, ("retention.ms", None)]), replace("x", &[good])]),
-        [ErrorCode::InvalidConfig, ErrorCode::UnknownTopicOrPartition]
+        [ErrorCode::InvalidRequest, ErrorCode::UnknownTopicOrPartition]
     );
     assert_eq!(codes(vec![replace("a", &[good, good])]), [ErrorCode::InvalidRequest]);
     assert_eq!(codes(vec![replace("a", &[]), replace("a", &[])]), [ErrorCode::InvalidRequest; 2]);

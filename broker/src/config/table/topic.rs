@@ -233,6 +233,22 @@ pub(super) const KEYS: &[Key] = &[
         ..TOPIC
     },
     Key {
+        name: "remote.log.copy.disable",
+        kind: Kind::Boolean,
+        default: Some("false"),
+        inert: NEEDS_TIERS,
+        doc: "Whether segments stop moving to remote storage.",
+        ..TOPIC
+    },
+    Key {
+        name: "remote.log.delete.on.disable",
+        kind: Kind::Boolean,
+        default: Some("false"),
+        inert: NEEDS_TIERS,
+        doc: "Whether what is in remote storage is deleted when that is switched off.",
+        ..TOPIC
+    },
+    Key {
         name: "remote.storage.enable",
         kind: Kind::Boolean,
         default: Some("false"),

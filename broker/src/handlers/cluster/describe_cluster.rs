@@ -25,7 +25,6 @@ pub async fn describe_cluster(
     let refused = |error_code, why| DescribeClusterResponse {
         error_code,
         error_message: Some(Str::from_static(why)),
-        endpoint_type: r.endpoint_type,
         ..DescribeClusterResponse::default()
     };
     match r.endpoint_type {

@@ -72,6 +72,7 @@ fn unknown(partition_index: i32) -> PartitionDataResult {
     PartitionDataResult {
         partition_index,
         error_code: ErrorCode::UnknownTopicOrPartition,
+        error_message: Some(Str::from_static("only __cluster_metadata-0 has a quorum")),
         ..PartitionDataResult::default()
     }
 }
