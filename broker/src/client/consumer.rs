@@ -87,6 +87,11 @@ impl Consumer {
             };
             let end = look_up(&mut cluster, leader, topic, partition, LATEST).await?;
             let position = match start {
+                // Nothing would ever be fetched from behind the end, and so nothing refused.
+                Start::Offset(offset) if offset > end => {
+                    let what = format!("offset {offset} of partition {partition}, end {end}");
+                    return Err(ClientError::refused(what, ErrorCode::OffsetOutOfRange));
+                }
                 Start::Offset(offset) => offset,
                 Start::Latest => end,
                 Start::Earliest => {
