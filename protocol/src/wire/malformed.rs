@@ -19,6 +19,8 @@ pub enum Malformed {
     TooLarge { bytes: usize },
     /// A string that is not UTF-8.
     NotUtf8,
+    /// A tagged field that comes again, or after one that belongs behind it.
+    TagOrder { tag: u32 },
     /// A variable-length integer that does not fit 32 bits.
     VarintOverflow,
     /// Bytes after the end of the structure.
@@ -40,6 +42,7 @@ impl fmt::Display for Malformed {
             Self::TooLong { length, max } => write!(f, "has a length of {length}, above {max}"),
             Self::TooLarge { bytes } => write!(f, "has arrays of {bytes} bytes too many"),
             Self::NotUtf8 => f.write_str("has a string that is not UTF-8"),
+            Self::TagOrder { tag } => write!(f, "has tag {tag} out of order"),
             Self::VarintOverflow => f.write_str("has a varint of more than 32 bits"),
             Self::Trailing { bytes } => write!(f, "has {bytes} bytes after its end"),
             Self::UnknownVersion(number) => write!(f, "has the unknown version {number}"),

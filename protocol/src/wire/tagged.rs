@@ -9,6 +9,8 @@ use super::{FrameWriter, Malformed, Version, Wire, varint};
 #[derive(Debug)]
 pub struct Section {
     left: u32,
+    /// The lowest tag that may come next; `None` after the highest that there is.
+    from: Option<u32>,
 }
 
 impl Section {
@@ -20,17 +22,21 @@ impl Section {
         if length > FIELDS_MAX {
             return Err(Malformed::TooLong { length, max: FIELDS_MAX });
         }
-        Ok(Self { left })
+        Ok(Self { left, from: Some(0) })
     }
 
     /// The next field, with its tag; `None` after the last.
     ///
     /// # Errors
-    /// The bytes end before the field does.
+    /// The bytes end before the field does, or its tag is not above the one before it.
     pub fn next(&mut self, src: &mut Bytes) -> Result<Option<(u32, Field)>, Malformed> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
         let tag = varint::read(src)?;
+        if self.from.is_none_or(|from| tag < from) {
+            return Err(Malformed::TagOrder { tag });
+        }
+        self.from = tag.checked_add(1);
         let length = usize::try_from(varint::read(src)?).unwrap_or(usize::MAX);
         if length > src.len() {
             return Err(Malformed::Truncated { needed: length, left: src.len() });
@@ -104,3 +110,16 @@ impl<T: Wire> Wire for TaggedOption<T> {
 
 /// Kafka 4.4 refuses more, too.
 pub const FIELDS_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_rise() {
+        let section = |bytes: &'static [u8]| skip(&mut Bytes::from_static(bytes));
+        assert_eq!(section(&[2, 0, 0, 1, 0]), Ok(()));
+        assert_eq!(section(&[2, 1, 0, 1, 0]), Err(Malformed::TagOrder { tag: 1 }));
+        assert_eq!(section(&[2, 5, 0, 4, 0]), Err(Malformed::TagOrder { tag: 4 }));
+    }
+}
