@@ -114,3 +114,6 @@ impl Replicas {
         self.by_id.iter().flat_map(|topic| topic.partitions()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod fetch_session;
 mod list_offsets;
 mod offset_for_leader_epoch;
 mod produce;
+mod retention;
 
 use bytes::Bytes;
 use milena_protocol::{
