@@ -7,10 +7,18 @@ import socket
 import subprocess
 import time
 
-from drivers import HERE, free_port
+from drivers import HERE, INSTALLED, free_port
 
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 60
+DUMP_TOOL_NAME = "DumpLogSegments"
+DUMP_TOOL = INSTALLED / "kafka-tools/lib"
+DUMPED = (".log", ".index", ".timeindex", ".snapshot")
+DUMPED_AT_ONCE = 100  # folders whose files fit into one argument
+
+
+class Fault(Exception):
+    """Kafka's dump tool found fault with the files."""
 
 
 class Broker:
@@ -89,3 +97,19 @@ def broker_of(arguments, directory, settings=()):
     if arguments.reference:
         return Reference(directory, settings)
     return Broker(arguments.broker, directory, settings)
+
+
+def dump(folders):
+    """Kafka's DumpLogSegments over partitions' folders; answers the number of segments."""
+    segments = 0
+    for some in (folders[i : i + DUMPED_AT_ONCE] for i in range(0, len(folders), DUMPED_AT_ONCE)):
+        files = sorted(f for folder in some for f in folder.iterdir() if f.suffix in DUMPED)
+        done = subprocess.run(
+            [Reference.scripts / "dump.sh", *files], capture_output=True, text=True, env=os.environ | {"QUIET": "1"}
+        )
+        if done.returncode != 0:
+            raise Fault(f"{done.stdout[-1500:]}{done.stderr[-500:]}")
+        segments += sum(f.suffix == ".log" for f in files)
+    if segments == 0:
+        raise Fault("no segments")
+    return segments

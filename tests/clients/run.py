@@ -13,6 +13,7 @@ import concurrent.futures
 import contextlib
 import json
 import pathlib
+import re
 import shutil
 import signal
 import sys
@@ -62,6 +63,14 @@ class Run:
                 for title, play in during:
                     if only in title:
                         self.during_restart(how, title, play)
+            if brokers.DUMP_TOOL.exists():
+                self.dump()
+
+    def dump(self):
+        """Kafka's own tool over all that the clients wrote, after the broker's last stop."""
+        self.broker.stop()
+        folders = sorted(f for f in self.broker.data.iterdir() if re.fullmatch(r".+-\d+", f.name))
+        self.judge(brokers.DUMP_TOOL_NAME, f"{len(folders)} logs", lambda: brokers.dump(folders))
 
     def each_client(self, work):
         with concurrent.futures.ThreadPoolExecutor(PARALLEL_CLIENTS) as pool:
@@ -147,7 +156,7 @@ class Run:
 
 def show(results, versions):
     """The matrix, then why cells are not "pass"."""
-    titles = list(dict.fromkeys(title for title, _ in results))
+    titles = list(dict.fromkeys(title for title, name in results if name in drivers.CLIENTS))
     columns = list(drivers.CLIENTS)
     width = max(map(len, titles))
     print(" " * width, *(f"{name:>15}" for name in columns))
@@ -158,6 +167,9 @@ def show(results, versions):
     print()
     print(LEGEND)
     print()
+    for (title, name), result in results.items():
+        if name == brokers.DUMP_TOOL_NAME:
+            print(f"{result['outcome']} {name}: {title}, deep iteration and index checks\n")
     for outcome in ("n.a.", "FAIL"):
         for (title, name), result in results.items():
             if result["outcome"] == outcome:
@@ -178,6 +190,8 @@ def main():
     wanted = arguments.clients.split(",")
     missing = [name for name in wanted if not pathlib.Path(drivers.CLIENTS[name][0]).exists()]
     names = [name for name in wanted if name not in missing]
+    if not brokers.DUMP_TOOL.exists():
+        missing.append(brokers.DUMP_TOOL_NAME)
     logs = drivers.INSTALLED / "last-run"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
@@ -193,7 +207,7 @@ def main():
                 shutil.copy(log, logs)
     show(run.results, run.versions)
     for name in missing:
-        print(f"{'missing' if arguments.allow_missing else 'FAIL'} {name}: not installed; run tests/clients/setup.sh")
+        print(f"{'missing' if arguments.allow_missing else 'FAIL'} {name}: not installed; see what tests/clients/setup.sh says")
     outcomes = [result["outcome"] for result in run.results.values()]
     failed = outcomes.count("FAIL") + (0 if arguments.allow_missing else len(missing))
     report = {

@@ -33,7 +33,7 @@ if test -n "$options"; then
     dump $options
 else
     dump --deep-iteration
-    indexes=$(echo "$files" | tr , '\n' | grep -v '\.log$' | paste -s -d , -)
+    indexes=$(echo "$files" | tr , '\n' | grep 'index$' | paste -s -d , -)
     if test -n "$indexes"; then
         files=$indexes
         dump --index-sanity-check
