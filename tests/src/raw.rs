@@ -12,7 +12,9 @@ use milena_protocol::wire::{
     header::{RequestHeader, ResponseHeader},
 };
 
-/// One connection. Unless told otherwise it waits ten seconds, then the test fails.
+use crate::wait::PATIENCE;
+
+/// One connection. Unless told otherwise it waits for a minute, then the test fails.
 #[derive(Debug)]
 pub struct RawClient {
     stream: TcpStream,
@@ -148,5 +150,3 @@ pub fn request_frame<R: Request>(correlation_id: i32, version: i16, request: &R)
         bytes
     })
 }
-
-const PATIENCE: Duration = Duration::from_secs(10);

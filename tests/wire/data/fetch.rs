@@ -225,7 +225,7 @@ fn a_waiting_fetch_is_woken_by_the_append_and_not_before() {
     let timers = &broker.services().timers;
     let armed = timers.armed();
     let fetched = client.start(11, &late);
-    wait_until(Duration::from_secs(10), "the fetch waits", || timers.armed() > armed);
+    wait_until("the fetch waits", || timers.armed() > armed);
     clock.advance(Duration::from_secs(5));
     assert_eq!(sizes(&client.finish::<FetchRequest>(11, fetched)), [(0, 0)]);
 }
