@@ -45,7 +45,7 @@ java_client() {
 }
 
 go_client() {
-    (cd "$here/go" && go build -o "$clients/go/driver" .)
+    (cd "$here/go" && go build -buildvcs=false -o "$clients/go/driver" .)
 }
 
 debian python3-venv ensurepip

@@ -24,7 +24,7 @@ dump() {
         { print }
         / is followed by / { if ($1 != -1) bad = 1; next } # the tool takes every segment for the first
         /^(Dumping|Non-consecutive|[/])/ { next }
-        tolower($0) ~ /mismatch|isvalid: false|invalid|corrupt|exception|error/ { bad = 1 }
+        tolower($0) ~ /mismatch|not found in|out of order|isvalid: false|invalid|corrupt|exception|error/ { bad = 1 }
         END { exit bad }' || { echo "dump.sh: the tool found fault, see above" >&2; exit 1; }
 }
 
