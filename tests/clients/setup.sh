@@ -40,7 +40,7 @@ node_client() {
 java_client() {
     rm -rf "$clients/java/lib" "$clients/java/classes"
     mkdir -p "$clients/java/classes"
-    mvn -q -B -f "$here/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$clients/java/lib" &&
+    mvn -q -B -Dstyle.color=never -f "$here/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$clients/java/lib" &&
         javac -cp "$clients/java/lib/*" -d "$clients/java/classes" "$here/java/Driver.java" "$here/golden/Tour.java"
 }
 

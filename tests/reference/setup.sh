@@ -9,7 +9,7 @@ fetch() { # project folder, name
     if cmp -s "$1/pom.xml" "$target/pom.xml"; then return; fi
     rm -rf "$target"
     mkdir -p "$target"
-    mvn -q -B -f "$1/pom.xml" dependency:copy-dependencies -DoutputDirectory="$target/lib"
+    mvn -q -B -Dstyle.color=never -f "$1/pom.xml" dependency:copy-dependencies -DoutputDirectory="$target/lib"
     cp "$1/pom.xml" "$target/pom.xml"
 }
 
