@@ -5,7 +5,6 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
 };
 
 use milena_tests::wait_until;
@@ -23,7 +22,7 @@ impl Process {
     pub(crate) fn start(data: &Path, settings: &[&str]) -> Self {
         let (mut child, told) = spawn(data, settings);
         let mut address = None;
-        wait_until(START_LIMIT, "a broker that listens", || {
+        wait_until("a broker that listens", || {
             address = address_in(&read(&told));
             let ended = child.0.try_wait().expect("look after the broker");
             assert!(address.is_some() || ended.is_none(), "it ended: {}", read(&told));
@@ -36,7 +35,7 @@ impl Process {
     pub(crate) fn refused(data: &Path, settings: &[&str]) -> String {
         let (mut child, told) = spawn(data, settings);
         let mut status = None;
-        wait_until(START_LIMIT, "a broker that refuses to start", || {
+        wait_until("a broker that refuses to start", || {
             status = child.0.try_wait().expect("look after the broker");
             status.is_some()
         });
@@ -64,7 +63,7 @@ impl Process {
         let sent = Command::new("sh").args(["-c", &signal]).status().expect("run a shell");
         assert!(sent.success(), "{signal}");
         let mut status: Option<ExitStatus> = None;
-        wait_until(STOP_LIMIT, "a broker that stops", || {
+        wait_until("a broker that stops", || {
             status = self.child.0.try_wait().expect("look after the broker");
             status.is_some()
         });
@@ -111,6 +110,3 @@ fn address_in(told: &str) -> Option<SocketAddr> {
 fn read(path: &Path) -> String {
     fs::read_to_string(path).expect("read what the broker told")
 }
-
-const START_LIMIT: Duration = Duration::from_secs(20);
-const STOP_LIMIT: Duration = Duration::from_secs(40);
