@@ -161,13 +161,14 @@ async fn a_failed_sync_is_told_to_who_waits_and_to_all_who_come() {
 async fn what_is_not_committed_in_time_is_told_so() {
     let (world, partition) = World::with_topic(&[]);
     partition.append(batch(), NOW).unwrap();
-    let waiting = Arc::clone(&partition);
-    let committed =
-        tokio::spawn(async move { waiting.committed(Offset(1), Duration::from_secs(9)).await });
-    let timers = &world.replicas.shared.timers;
-    until("a timer", || timers.armed() > 0).await;
+    let mut committed = pin!(partition.committed(Offset(1), Duration::from_secs(9)));
+    tokio::select! {
+        biased;
+        outcome = &mut committed => panic!("answered too early: {outcome:?}"),
+        () = ready(()) => {}
+    }
     world.clock.advance(Duration::from_secs(9));
-    assert_eq!(committed.await.unwrap(), Err(Uncommitted::TimedOut));
+    assert_eq!(committed.await, Err(Uncommitted::TimedOut));
 }
 
 #[tokio::test]
