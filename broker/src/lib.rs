@@ -5,6 +5,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod controller;
+pub mod coordinator;
 pub mod dispatch;
 pub mod handlers;
 pub mod metadata;
