@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Key, Kind, Layers, Listener, Settings, TopicConfig, Update, Value, WrongValue, table};
+use super::{
+    GroupSettings, Key, Kind, Layers, Listener, Settings, TopicConfig, Update, Value, WrongValue,
+    table,
+};
 
 /// What is in force on this broker. Immutable: a change while running makes a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,7 @@ pub struct BrokerConfig {
     pub fetch_max_bytes: i32,
     pub fetch_session_slots: i32,
     pub flush_checkpoint_interval_ms: i32,
+    pub groups: GroupSettings,
     /// Never empty; metadata lives in the first one.
     pub log_dirs: Vec<PathBuf>,
     pub listeners: Vec<Listener>,
@@ -94,6 +98,7 @@ impl BrokerConfig {
             fetch_max_bytes: read.int("fetch.max.bytes")?,
             fetch_session_slots: read.int("max.incremental.fetch.session.cache.slots")?,
             flush_checkpoint_interval_ms: read.int("log.flush.offset.checkpoint.interval.ms")?,
+            groups: GroupSettings::resolve(&read)?,
             log_dirs: log_dirs(&read)?,
             listeners: listeners(&read)?,
             max_connections: read.int("max.connections")?,
@@ -128,7 +133,7 @@ pub fn check_dynamic(key: &Key, text: &str) -> Result<(), WrongValue> {
 }
 
 /// Typed access by name. A name that is not in the table reads as one that is not set.
-struct Reader<'a>(&'a Layers);
+pub(super) struct Reader<'a>(&'a Layers);
 
 impl Reader<'_> {
     fn boolean(&self, name: &'static str) -> Result<bool, WrongValue> {
@@ -138,7 +143,7 @@ impl Reader<'_> {
         }
     }
 
-    fn int(&self, name: &'static str) -> Result<i32, WrongValue> {
+    pub(super) fn int(&self, name: &'static str) -> Result<i32, WrongValue> {
         self.optional_int(name)?.ok_or_else(|| unset(name, Kind::Int))
     }
 
@@ -149,7 +154,7 @@ impl Reader<'_> {
         }
     }
 
-    fn long(&self, name: &'static str) -> Result<i64, WrongValue> {
+    pub(super) fn long(&self, name: &'static str) -> Result<i64, WrongValue> {
         match self.value(name)? {
             Some(Value::Long(long)) => Ok(long),
             _ => Err(unset(name, Kind::Long)),

@@ -5,6 +5,7 @@
 
 mod broker;
 mod describe;
+mod groups;
 mod key;
 mod layers;
 mod listener;
@@ -17,6 +18,7 @@ mod document;
 
 pub use broker::{BrokerConfig, check_dynamic};
 pub use describe::{Described, Source, Synonym, describe_broker, describe_cluster, describe_topic};
+pub use groups::GroupSettings;
 pub use key::{Key, Kind, Unit, Update, Valid, Value, WrongValue};
 pub use layers::{Found, Layers, Settings};
 pub use listener::Listener;

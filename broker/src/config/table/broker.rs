@@ -104,6 +104,39 @@ pub(super) const KEYS: &[Key] = &[
         ..STATIC
     },
     Key {
+        name: "group.initial.rebalance.delay.ms",
+        kind: Kind::Int,
+        default: Some("3000"),
+        valid: Valid::AtLeast(0),
+        doc: "How long a group that was empty waits for more members than the first before \
+              it assigns work.",
+        ..STATIC
+    },
+    Key {
+        name: "group.max.session.timeout.ms",
+        kind: Kind::Int,
+        default: Some("1800000"),
+        valid: Valid::AtLeast(1),
+        doc: "The longest session time-out that a member of a classic group may ask for.",
+        ..STATIC
+    },
+    Key {
+        name: "group.max.size",
+        kind: Kind::Int,
+        default: Some("2147483647"),
+        valid: Valid::AtLeast(1),
+        doc: "How many members a group may have.",
+        ..STATIC
+    },
+    Key {
+        name: "group.min.session.timeout.ms",
+        kind: Kind::Int,
+        default: Some("6000"),
+        valid: Valid::AtLeast(1),
+        doc: "The shortest session time-out that a member of a classic group may ask for.",
+        ..STATIC
+    },
+    Key {
         name: "listener.security.protocol.map",
         kind: Kind::List,
         default: Some("PLAINTEXT:PLAINTEXT"),
@@ -395,6 +428,57 @@ pub(super) const KEYS: &[Key] = &[
         default: Some("2"),
         valid: Valid::AtLeast(1),
         doc: "Threads that open and check the logs of a data directory at start.",
+        ..STATIC
+    },
+    Key {
+        name: "offset.metadata.max.bytes",
+        kind: Kind::Int,
+        default: Some("4096"),
+        valid: Valid::AtLeast(0),
+        doc: "How long the text may be that is committed with an offset.",
+        ..STATIC
+    },
+    Key {
+        name: "offsets.commit.timeout.ms",
+        kind: Kind::Int,
+        default: Some("5000"),
+        valid: Valid::AtLeast(1),
+        doc: "How long a request to a group waits for its records to be committed.",
+        ..STATIC
+    },
+    Key {
+        name: "offsets.retention.check.interval.ms",
+        kind: Kind::Long,
+        default: Some("600000"),
+        valid: Valid::AtLeast(1),
+        doc: "How often committed offsets are looked through for those that are past their \
+              retention.",
+        ..STATIC
+    },
+    Key {
+        name: "offsets.retention.minutes",
+        kind: Kind::Int,
+        default: Some("10080"),
+        valid: Valid::AtLeast(1),
+        doc: "How long a committed offset is kept after the last member left its group, or \
+              after the commit if nobody of the group reads the topic.",
+        ..STATIC
+    },
+    Key {
+        name: "offsets.topic.num.partitions",
+        kind: Kind::Int,
+        default: Some("50"),
+        valid: Valid::AtLeast(1),
+        doc: "Partitions of `__consumer_offsets`, when it is created.",
+        ..STATIC
+    },
+    Key {
+        name: "offsets.topic.replication.factor",
+        kind: Kind::Int,
+        default: Some("3"),
+        valid: Valid::AtLeast(1),
+        doc: "Replicas of `__consumer_offsets`, when it is created; no more than there are \
+              brokers.",
         ..STATIC
     },
     Key {

@@ -1,0 +1,34 @@
+//! What the broker's settings allow groups.
+
+use crate::config::BrokerConfig;
+
+/// See the settings of the same names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub session_timeout_min_ms: i32,
+    pub session_timeout_max_ms: i32,
+    pub initial_rebalance_delay_ms: i32,
+    pub members_max: usize,
+    pub metadata_max_bytes: usize,
+    pub retention_ms: i64,
+    pub retention_check_ms: i64,
+}
+
+impl Limits {
+    #[must_use]
+    pub fn from_config(config: &BrokerConfig) -> Self {
+        let groups = &config.groups;
+        Self {
+            session_timeout_min_ms: groups.session_timeout_min_ms,
+            session_timeout_max_ms: groups.session_timeout_max_ms,
+            initial_rebalance_delay_ms: groups.initial_rebalance_delay_ms,
+            members_max: usize::try_from(groups.size_max).unwrap_or_default(),
+            metadata_max_bytes: usize::try_from(groups.offset_metadata_max_bytes)
+                .unwrap_or_default(),
+            retention_ms: i64::from(groups.offsets_retention_minutes) * MINUTE_MS,
+            retention_check_ms: groups.offsets_retention_check_interval_ms,
+        }
+    }
+}
+
+const MINUTE_MS: i64 = 60_000;

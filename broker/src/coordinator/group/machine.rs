@@ -1,0 +1,270 @@
+//! One shard's groups as a [`Machine`].
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use imbl::OrdMap;
+use milena_protocol::{
+    ErrorCode, Timestamp,
+    messages::{
+        HeartbeatResponse, JoinGroupRequest, LeaveGroupRequest, LeaveGroupResponse,
+        SyncGroupResponse,
+        groups::{delete_groups::DeletableGroupResult, leave_group::MemberResponse},
+    },
+    state::{
+        decode_value,
+        groups::{GroupKey, GroupMetadataValue, OffsetCommitValue},
+    },
+    wire::Str,
+};
+use tracing::warn;
+
+use super::{
+    Joiner, Limits, Reply, Request,
+    classic::{Group, State, join_refused},
+    offset,
+};
+use crate::coordinator::runtime::{Alarm, Machine, Ring, Ticket, Turn};
+
+/// The groups of one shard, by id.
+#[derive(Clone, Debug)]
+pub struct Groups {
+    limits: Arc<Limits>,
+    pub(super) groups: OrdMap<Str, Group>,
+    /// When offsets are looked through for old ones.
+    sweep: Alarm,
+}
+
+/// What an alarm of a shard is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A member's session, or the time in which it has to come back with its id.
+    Session {
+        group: Str,
+        member: Str,
+    },
+    /// The end of a rebalance's first phase.
+    Join(Str),
+    /// The end of its second phase.
+    Sync(Str),
+    Sweep,
+}
+
+/// What a decision about a group has besides the group.
+#[derive(Debug)]
+pub(super) struct Step<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) turn: &'a mut Turn<Groups>,
+}
+
+impl Step<'_> {
+    /// The moment `ms` from now on the clock of alarms.
+    pub(super) fn after(&self, ms: i32) -> Duration {
+        let ms = u64::try_from(ms).unwrap_or_default();
+        self.turn.now.monotonic + Duration::from_millis(ms)
+    }
+
+    pub(super) fn set(
+        &mut self,
+        alarm: &mut Alarm,
+        after_ms: i32,
+        subject: impl FnOnce() -> Subject,
+    ) {
+        let due = self.after(after_ms);
+        if let Some(due) = alarm.set(due) {
+            self.turn.wake(due, subject());
+        }
+    }
+}
+
+impl Groups {
+    #[must_use]
+    pub fn new(limits: Arc<Limits>) -> Self {
+        Self { limits, groups: OrdMap::new(), sweep: Alarm::default() }
+    }
+
+    /// The group, made if it is not there.
+    pub(super) fn group_mut(&mut self, id: &str, now: Timestamp) -> &mut Group {
+        let key = Str::from(id);
+        self.groups.entry(key.clone()).or_insert_with(|| Group::new(key, now))
+    }
+
+    fn join(
+        &mut self,
+        ticket: Ticket,
+        r: &JoinGroupRequest,
+        joiner: &Joiner,
+        turn: &mut Turn<Self>,
+    ) {
+        let exists = self.groups.contains_key(&r.group_id);
+        if !exists && !r.member_id.is_empty() {
+            let refused = join_refused(r.member_id.clone(), ErrorCode::UnknownMemberId);
+            return turn.reply(ticket, Reply::Join(refused));
+        }
+        let limits = Arc::clone(&self.limits);
+        let now = turn.now.wall;
+        let group = self.group_mut(&r.group_id, now);
+        if !exists {
+            turn.write(group.record());
+        }
+        group.join(ticket, r, joiner, &mut Step { limits: &limits, turn });
+    }
+
+    fn leave(&mut self, r: &LeaveGroupRequest, turn: &mut Turn<Self>) -> LeaveGroupResponse {
+        let limits = Arc::clone(&self.limits);
+        match self.groups.get_mut(&r.group_id) {
+            Some(group) => group.leave(r, &mut Step { limits: &limits, turn }),
+            None => LeaveGroupResponse {
+                members: r
+                    .members
+                    .iter()
+                    .map(|member| MemberResponse {
+                        member_id: member.member_id.clone(),
+                        group_instance_id: member.group_instance_id.clone(),
+                        error_code: ErrorCode::UnknownMemberId,
+                    })
+                    .collect(),
+                ..LeaveGroupResponse::default()
+            },
+        }
+    }
+
+    fn delete(&mut self, id: &Str, turn: &mut Turn<Self>) -> DeletableGroupResult {
+        let refused = |error_code: ErrorCode| DeletableGroupResult {
+            group_id: id.clone(),
+            error_code,
+            error_message: Some(error_code.message().into()),
+        };
+        match self.groups.get(id) {
+            None => refused(ErrorCode::GroupIdNotFound),
+            Some(group) if group.state != State::Empty => refused(ErrorCode::NonEmptyGroup),
+            Some(group) => {
+                for (topic, partition) in offset::all_of(group) {
+                    turn.write(offset::tombstone(id, &topic, partition));
+                }
+                turn.write(group.tombstone());
+                self.groups.remove(id);
+                DeletableGroupResult { group_id: id.clone(), ..DeletableGroupResult::default() }
+            }
+        }
+    }
+
+    fn sweep(&mut self, turn: &mut Turn<Self>) {
+        offset::expire(&mut self.groups, &self.limits, turn);
+        self.arm_sweep(turn);
+    }
+
+    fn arm_sweep(&mut self, turn: &mut Turn<Self>) {
+        let interval = u64::try_from(self.limits.retention_check_ms).unwrap_or(1).max(1);
+        let due = turn.now.monotonic.saturating_add(Duration::from_millis(interval));
+        if let Some(due) = self.sweep.set(due) {
+            turn.wake(due, Subject::Sweep);
+        }
+    }
+}
+
+impl Machine for Groups {
+    type Request = Request;
+    type Reply = Reply;
+    type Subject = Subject;
+
+    fn replay(&mut self, key: Bytes, value: Option<Bytes>) {
+        let outcome = GroupKey::decode(key).and_then(|key| {
+            match key {
+                GroupKey::OffsetCommit(key) => {
+                    let value = value.map(decode_value::<OffsetCommitValue>).transpose()?;
+                    offset::replay(self, &key, value.as_ref());
+                }
+                GroupKey::GroupMetadata(key) => {
+                    match value.map(decode_value::<GroupMetadataValue>).transpose()? {
+                        Some(value) => {
+                            let offsets = self.groups.remove(&key.group).map(|old| old.offsets);
+                            let id = key.group.detached();
+                            let group = Group::restore(id.clone(), &value, offsets);
+                            self.groups.insert(id, group);
+                        }
+                        None => _ = self.groups.remove(&key.group),
+                    }
+                }
+                // Groups of kinds that this broker does not coordinate.
+                _ => {}
+            }
+            Ok(())
+        });
+        if let Err(fault) = outcome {
+            warn!(%fault, "passed over a record of groups that makes no sense");
+        }
+    }
+
+    fn loaded(&mut self, turn: &mut Turn<Self>) {
+        let limits = Arc::clone(&self.limits);
+        let ids: Vec<Str> = self.groups.keys().cloned().collect();
+        for id in ids {
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.resume(&mut Step { limits: &limits, turn });
+            }
+        }
+        self.arm_sweep(turn);
+    }
+
+    fn decide(&mut self, ticket: Ticket, request: &Request, turn: &mut Turn<Self>) {
+        let limits = Arc::clone(&self.limits);
+        let reply = match request {
+            Request::Join(r, joiner) => return self.join(ticket, r, joiner, turn),
+            Request::Sync(r) => {
+                let Some(group) = self.groups.get_mut(&r.group_id) else {
+                    let error_code = ErrorCode::UnknownMemberId;
+                    let refused = SyncGroupResponse { error_code, ..SyncGroupResponse::default() };
+                    return turn.reply(ticket, Reply::Sync(refused));
+                };
+                return group.sync(ticket, r, &mut Step { limits: &limits, turn });
+            }
+            Request::Heartbeat(r) => {
+                let error_code = match self.groups.get_mut(&r.group_id) {
+                    Some(group) => group.heartbeat(r, &mut Step { limits: &limits, turn }),
+                    None => ErrorCode::UnknownMemberId,
+                };
+                Reply::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() })
+            }
+            Request::Leave(r) => Reply::Leave(self.leave(r, turn)),
+            Request::Describe(id) => Reply::Describe(self.groups.get(id).map(Group::describe)),
+            Request::List => Reply::List(self.groups.values().map(Group::list).collect()),
+            Request::Delete(id) => Reply::Delete(self.delete(id, turn)),
+            Request::Commit { request, absent_group } => {
+                Reply::Commit(offset::commit(self, request, *absent_group, &limits, turn))
+            }
+            Request::Fetch(r) => Reply::Fetch(offset::fetch(self.groups.get(&r.group_id), r)),
+            Request::DeleteOffsets(r) => Reply::DeleteOffsets(offset::delete(self, r, turn)),
+            Request::Forget(topics) => {
+                offset::forget(&mut self.groups, topics, turn);
+                Reply::Forget
+            }
+        };
+        turn.reply(ticket, reply);
+    }
+
+    fn ring(&mut self, subject: &Subject, due: Duration, turn: &mut Turn<Self>) {
+        let now = turn.now.monotonic;
+        let (id, ring) = match subject {
+            Subject::Sweep => match self.sweep.ring(due, now) {
+                Ring::Due => return self.sweep(turn),
+                ring => (None, ring),
+            },
+            Subject::Session { group, .. } | Subject::Join(group) | Subject::Sync(group) => {
+                let Some(found) = self.groups.get_mut(group) else { return };
+                (Some(group), found.alarm(subject).map_or(Ring::Stale, |a| a.ring(due, now)))
+            }
+        };
+        match (id, ring) {
+            (_, Ring::Stale) => {}
+            (_, Ring::Later(due)) => turn.wake(due, subject.clone()),
+            (None, Ring::Due) => {}
+            (Some(id), Ring::Due) => {
+                let limits = Arc::clone(&self.limits);
+                if let Some(group) = self.groups.get_mut(id) {
+                    group.expire(subject, &mut Step { limits: &limits, turn });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! OffsetCommit.
+
+use milena_protocol::{
+    ErrorCode, Timestamp,
+    messages::{
+        OffsetCommitRequest, OffsetCommitResponse,
+        groups::offset_commit::{
+            OffsetCommitRequestPartition, OffsetCommitRequestTopic, OffsetCommitResponsePartition,
+            OffsetCommitResponseTopic,
+        },
+    },
+    wire::Str,
+};
+
+use super::{Committed, put};
+use crate::coordinator::{
+    group::{Groups, Limits, machine::Step},
+    runtime::Turn,
+};
+
+/// Topics are taken by name; whether they exist has been looked at. `absent_group` is the error
+/// for a member of a group that does not exist.
+pub(in crate::coordinator::group) fn commit(
+    groups: &mut Groups,
+    r: &OffsetCommitRequest,
+    absent_group: ErrorCode,
+    limits: &Limits,
+    turn: &mut Turn<Groups>,
+) -> OffsetCommitResponse {
+    if let Err(error) = check(groups, r, absent_group, &mut Step { limits, turn }) {
+        return answer(r, |_| error);
+    }
+    let now = turn.now.wall;
+    let expires_at = (r.retention_time_ms != DEFAULT_RETENTION)
+        .then(|| Timestamp(now.0.saturating_add(r.retention_time_ms)));
+    let fits = |partition: &OffsetCommitRequestPartition| {
+        let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
+        metadata.len() <= limits.metadata_max_bytes
+    };
+    for topic in &r.topics {
+        for partition in topic.partitions.iter().filter(|&partition| fits(partition)) {
+            let committed = Committed {
+                offset: partition.committed_offset,
+                leader_epoch: partition.committed_leader_epoch,
+                metadata: partition
+                    .committed_metadata
+                    .as_ref()
+                    .map(Str::detached)
+                    .unwrap_or_default(),
+                at: now,
+                expires_at,
+            };
+            // Made by its first offset, if there is no group yet.
+            let group = groups.group_mut(&r.group_id, now);
+            turn.write(committed.record(&group.id, &topic.name, partition.partition_index));
+            put(group, &topic.name, partition.partition_index, committed);
+        }
+    }
+    answer(
+        r,
+        |partition| {
+            if fits(partition) { ErrorCode::None } else { ErrorCode::OffsetMetadataTooLarge }
+        },
+    )
+}
+
+fn check(
+    groups: &mut Groups,
+    r: &OffsetCommitRequest,
+    absent_group: ErrorCode,
+    step: &mut Step<'_>,
+) -> Result<(), ErrorCode> {
+    let generation = r.generation_id_or_member_epoch;
+    let Some(group) = groups.groups.get_mut(&r.group_id) else {
+        return if generation < 0 { Ok(()) } else { Err(absent_group) };
+    };
+    group.check_commit(&r.member_id, r.group_instance_id.as_ref(), generation)?;
+    group.committed(&r.member_id, step);
+    Ok(())
+}
+
+fn answer(
+    r: &OffsetCommitRequest,
+    code: impl Fn(&OffsetCommitRequestPartition) -> ErrorCode,
+) -> OffsetCommitResponse {
+    let partition = |partition: &OffsetCommitRequestPartition| OffsetCommitResponsePartition {
+        partition_index: partition.partition_index,
+        error_code: code(partition),
+    };
+    let topic = |topic: &OffsetCommitRequestTopic| OffsetCommitResponseTopic {
+        name: topic.name.clone(),
+        topic_id: topic.topic_id,
+        partitions: topic.partitions.iter().map(partition).collect(),
+    };
+    let topics = r.topics.iter().map(topic).collect();
+    OffsetCommitResponse { topics, ..OffsetCommitResponse::default() }
+}
+
+const DEFAULT_RETENTION: i64 = -1;

@@ -1,0 +1,92 @@
+//! OffsetDelete, and topics that are deleted with what was committed for them.
+
+use imbl::OrdMap;
+use milena_protocol::{
+    ErrorCode,
+    messages::{
+        OffsetDeleteRequest, OffsetDeleteResponse,
+        groups::offset_delete::{
+            OffsetDeleteRequestTopic, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+        },
+    },
+    wire::Str,
+};
+
+use super::{remove, tombstone};
+use crate::coordinator::{
+    group::{
+        Groups,
+        classic::{Group, State},
+    },
+    runtime::Turn,
+};
+
+/// Topics that members read keep their offsets.
+pub(in crate::coordinator::group) fn delete(
+    groups: &mut Groups,
+    r: &OffsetDeleteRequest,
+    turn: &mut Turn<Groups>,
+) -> OffsetDeleteResponse {
+    let refused = |error_code| OffsetDeleteResponse { error_code, ..Default::default() };
+    let Some(group) = groups.groups.get_mut(&r.group_id) else {
+        return refused(ErrorCode::GroupIdNotFound);
+    };
+    if group.state != State::Empty && !group.uses_consumer_protocol() {
+        return refused(ErrorCode::NonEmptyGroup);
+    }
+    let subscribed = group.subscribed_topics();
+    let topics = r
+        .topics
+        .iter()
+        .map(|topic| {
+            let read = match &subscribed {
+                Some(topics) => topics.contains(&topic.name),
+                None => group.uses_consumer_protocol(),
+            };
+            if !read {
+                remove_all(group, topic, turn);
+            }
+            answer(topic, if read { ErrorCode::GroupSubscribedToTopic } else { ErrorCode::None })
+        })
+        .collect();
+    OffsetDeleteResponse { topics, ..OffsetDeleteResponse::default() }
+}
+
+/// Drops what any group committed for `topics`.
+pub(in crate::coordinator::group) fn forget(
+    groups: &mut OrdMap<Str, Group>,
+    topics: &[Str],
+    turn: &mut Turn<Groups>,
+) {
+    for topic in topics {
+        let holders: Vec<Str> = groups
+            .iter()
+            .filter(|(_, group)| group.offsets.contains_key(topic))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in holders {
+            let Some(group) = groups.get_mut(&id) else { continue };
+            for partition in group.offsets.remove(topic).into_iter().flat_map(|it| it.into_iter()) {
+                turn.write(tombstone(&id, topic, partition.0));
+            }
+        }
+    }
+}
+
+fn remove_all(group: &mut Group, topic: &OffsetDeleteRequestTopic, turn: &mut Turn<Groups>) {
+    for partition in &topic.partitions {
+        let index = partition.partition_index;
+        if group.offsets.get(&topic.name).is_some_and(|offsets| offsets.contains_key(&index)) {
+            turn.write(tombstone(&group.id, &topic.name, index));
+            remove(group, &topic.name, index);
+        }
+    }
+}
+
+fn answer(topic: &OffsetDeleteRequestTopic, error_code: ErrorCode) -> OffsetDeleteResponseTopic {
+    let partitions = topic.partitions.iter().map(|partition| OffsetDeleteResponsePartition {
+        partition_index: partition.partition_index,
+        error_code,
+    });
+    OffsetDeleteResponseTopic { name: topic.name.clone(), partitions: partitions.collect() }
+}

@@ -1,0 +1,72 @@
+//! Offsets do not stay for ever: `offsets.retention.minutes` after nobody needs them they go, and
+//! with its last one an empty group.
+
+use imbl::OrdMap;
+use milena_protocol::{Timestamp, wire::Str};
+
+use super::{Committed, remove, tombstone};
+use crate::coordinator::{
+    group::{
+        Groups, Limits,
+        classic::{Group, State},
+    },
+    runtime::Turn,
+};
+
+/// Drops what is too old in every group, and the empty groups that have nothing left.
+pub(in crate::coordinator::group) fn expire(
+    groups: &mut OrdMap<Str, Group>,
+    limits: &Limits,
+    turn: &mut Turn<Groups>,
+) {
+    let ids: Vec<Str> = groups.keys().cloned().collect();
+    for id in ids {
+        let Some(group) = groups.get(&id) else { continue };
+        let old = expired(group, limits.retention_ms, turn.now.wall);
+        let kept: usize = group.offsets.values().map(OrdMap::len).sum::<usize>() - old.len();
+        if kept == 0 && group.state == State::Empty {
+            for (topic, partition) in old {
+                turn.write(tombstone(&id, &topic, partition));
+            }
+            turn.write(group.tombstone());
+            groups.remove(&id);
+        } else if let Some(group) = groups.get_mut(&id).filter(|_| !old.is_empty()) {
+            for (topic, partition) in old {
+                turn.write(tombstone(&id, &topic, partition));
+                remove(group, &topic, partition);
+            }
+        }
+    }
+}
+
+/// From when on an offset's age counts.
+enum Since {
+    Commit,
+    /// The group's last member left.
+    Empty(Timestamp),
+    /// The group is at work, or about to be.
+    Never,
+}
+
+fn expired(group: &Group, retention_ms: i64, now: Timestamp) -> Vec<(Str, i32)> {
+    let subscribed = group.subscribed_topics();
+    let since = match (&group.protocol_type, group.state, &subscribed) {
+        (None, ..) => Since::Commit,
+        (Some(_), State::Empty, _) => group.since.map_or(Since::Commit, Since::Empty),
+        (Some(_), State::Stable, Some(_)) => Since::Commit,
+        _ => Since::Never,
+    };
+    let subscribed = subscribed.unwrap_or_default();
+    let is_old = |committed: &Committed| match (committed.expires_at, &since) {
+        (_, Since::Never) => false,
+        (Some(expires_at), _) => now >= expires_at,
+        (None, Since::Commit) => now.0.saturating_sub(committed.at.0) >= retention_ms,
+        (None, Since::Empty(since)) => now.0.saturating_sub(since.0) >= retention_ms,
+    };
+    let unread = group.offsets.iter().filter(|(topic, _)| !subscribed.contains(*topic));
+    unread
+        .flat_map(|(topic, offsets)| offsets.iter().map(move |one| (topic, one)))
+        .filter(|(_, (_, committed))| is_old(committed))
+        .map(|(topic, (&partition, _))| (topic.clone(), partition))
+        .collect()
+}

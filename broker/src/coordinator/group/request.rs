@@ -1,0 +1,69 @@
+//! What a shard of groups can be asked, and what it answers: the protocol's own messages.
+
+use milena_protocol::{
+    ErrorCode,
+    messages::{
+        HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+        LeaveGroupRequest, LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse,
+        OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
+        groups::{
+            delete_groups::DeletableGroupResult,
+            describe_groups::DescribedGroup,
+            list_groups::ListedGroup,
+            offset_fetch::{OffsetFetchRequestGroup, OffsetFetchResponseGroup},
+        },
+    },
+    wire::Str,
+};
+
+/// Text and bytes may be slices of a frame: what is kept of them is copied.
+#[derive(Clone, Debug)]
+pub enum Request {
+    Join(JoinGroupRequest, Joiner),
+    Sync(SyncGroupRequest),
+    Heartbeat(HeartbeatRequest),
+    Leave(LeaveGroupRequest),
+    Describe(Str),
+    List,
+    Delete(Str),
+    /// `absent_group` is what a member of a group that does not exist is told.
+    Commit {
+        request: OffsetCommitRequest,
+        absent_group: ErrorCode,
+    },
+    Fetch(OffsetFetchRequestGroup),
+    DeleteOffsets(OffsetDeleteRequest),
+    /// These topics are no more: so are the offsets in them.
+    Forget(Vec<Str>),
+}
+
+/// Who wants to join.
+#[derive(Clone, Debug)]
+pub struct Joiner {
+    pub client_id: Str,
+    /// As Kafka spells it, with a slash in front.
+    pub client_host: Str,
+    /// Never used before: becomes part of the member's id if it has none.
+    pub unique: String,
+    /// It must come back with the id that it is given (KIP-394).
+    pub joins_twice: bool,
+    /// It understands that a leader may be told not to assign anything (KIP-814).
+    pub can_skip_assignment: bool,
+}
+
+/// The answer to the request of the same name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    Join(JoinGroupResponse),
+    Sync(SyncGroupResponse),
+    Heartbeat(HeartbeatResponse),
+    Leave(LeaveGroupResponse),
+    /// `None`: there is no such group.
+    Describe(Option<DescribedGroup>),
+    List(Vec<ListedGroup>),
+    Delete(DeletableGroupResult),
+    Commit(OffsetCommitResponse),
+    Fetch(OffsetFetchResponseGroup),
+    DeleteOffsets(OffsetDeleteResponse),
+    Forget,
+}
