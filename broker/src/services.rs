@@ -10,6 +10,7 @@ use crate::{
     clock::{Clock, Rng},
     config::BrokerConfig,
     controller::Controller,
+    coordinator::group::GroupCoordinator,
     metadata::Metadata,
     metrics::Registry,
     purgatory::Timers,
@@ -29,6 +30,7 @@ pub struct Services {
     pub metadata: Arc<Metadata>,
     pub controller: Controller,
     pub replicas: Arc<Replicas>,
+    pub groups: Arc<GroupCoordinator>,
     pub fetch_sessions: FetchSessions<Arc<Partition>>,
     pub identity: Identity,
     /// Every API served, as ApiVersions tells it: the side that lists them is above this one.

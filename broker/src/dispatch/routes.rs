@@ -3,12 +3,15 @@
 use milena_protocol::{
     messages::{
         AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest,
-        CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-        DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
-        DescribeQuorumRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
-        FindCoordinatorRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-        ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
-        MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, UpdateFeaturesRequest,
+        CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
+        DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
+        DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+        ElectLeadersRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
+        IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
+        ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
+        ListPartitionReassignmentsRequest, MetadataRequest, OffsetCommitRequest,
+        OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+        SyncGroupRequest, UpdateFeaturesRequest,
     },
     wire::{Message, Request},
 };
@@ -22,7 +25,15 @@ routes! {
     FetchRequest => handlers::data::fetch;
     ListOffsetsRequest => handlers::data::list_offsets;
     MetadataRequest => handlers::cluster::metadata;
+    OffsetCommitRequest => handlers::groups::offset_commit;
+    OffsetFetchRequest => handlers::groups::offset_fetch;
     FindCoordinatorRequest => handlers::groups::find_coordinator;
+    JoinGroupRequest => handlers::groups::join_group;
+    HeartbeatRequest => handlers::groups::heartbeat;
+    LeaveGroupRequest => handlers::groups::leave_group;
+    SyncGroupRequest => handlers::groups::sync_group;
+    DescribeGroupsRequest => handlers::groups::describe_groups;
+    ListGroupsRequest => handlers::groups::list_groups;
     ApiVersionsRequest => handlers::cluster::api_versions;
     CreateTopicsRequest => handlers::topics::create_topics;
     DeleteTopicsRequest => handlers::topics::delete_topics;
@@ -33,10 +44,12 @@ routes! {
     AlterConfigsRequest => handlers::configs::alter_configs;
     DescribeLogDirsRequest => handlers::cluster::describe_log_dirs;
     CreatePartitionsRequest => handlers::topics::create_partitions;
+    DeleteGroupsRequest => handlers::groups::delete_groups;
     ElectLeadersRequest => handlers::topics::elect_leaders;
     IncrementalAlterConfigsRequest => handlers::configs::incremental_alter_configs;
     AlterPartitionReassignmentsRequest => handlers::topics::alter_partition_reassignments;
     ListPartitionReassignmentsRequest => handlers::topics::list_partition_reassignments;
+    OffsetDeleteRequest => handlers::groups::offset_delete;
     DescribeQuorumRequest => handlers::quorum::describe_quorum;
     UpdateFeaturesRequest => handlers::cluster::update_features;
     DescribeClusterRequest => handlers::cluster::describe_cluster;

@@ -6,6 +6,7 @@ use milena_storage::log::{AppendError, ReadError, TrimError};
 
 use crate::{
     controller::Refusal,
+    coordinator::runtime::Unavailable,
     replica::{
         DeleteRecordsError, EpochError, Missing, Uncommitted, fetch::FetchError,
         fetch_session::SessionError,
@@ -158,6 +159,20 @@ impl Coded for Uncommitted {
             Self::TimedOut => ErrorCode::RequestTimedOut,
             Self::Offline => ErrorCode::KafkaStorageError,
             Self::Gone => ErrorCode::UnknownTopicOrPartition,
+        }
+    }
+}
+
+impl Coded for Unavailable {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Loading => ErrorCode::CoordinatorLoadInProgress,
+            Self::NotHere => ErrorCode::NotCoordinator,
+            Self::Overloaded | Self::NotAppended | Self::TimedOut => {
+                ErrorCode::CoordinatorNotAvailable
+            }
+            // No other attempt would fare better, and there is no code that says so.
+            Self::TooLarge => ErrorCode::UnknownServerError,
         }
     }
 }

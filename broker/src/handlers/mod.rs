@@ -11,6 +11,7 @@ mod context;
 pub mod data;
 pub mod error;
 pub mod groups;
+mod internal_topics;
 mod operations;
 pub mod quorum;
 mod settings;

@@ -3,6 +3,8 @@
 
 /// Read, write, create, delete, alter, describe, describe and alter configs.
 pub(super) const TOPIC: i32 = bits(&[3, 4, 5, 6, 7, 8, 10, 11]);
+/// Read, delete, describe, describe and alter configs.
+pub(super) const GROUP: i32 = bits(&[3, 6, 8, 10, 11]);
 /// Create, alter, describe, cluster action, describe and alter configs, idempotent write.
 pub(super) const CLUSTER: i32 = bits(&[5, 7, 8, 9, 10, 11, 12]);
 
@@ -22,6 +24,6 @@ mod tests {
 
     #[test]
     fn the_fields_are_kafkas() {
-        assert_eq!((TOPIC, CLUSTER), (3576, 8096));
+        assert_eq!((TOPIC, GROUP, CLUSTER), (3576, 3400, 8096));
     }
 }

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod cluster;
+mod coordinators;
 mod directories;
 mod error;
 
@@ -84,10 +85,12 @@ impl Broker {
             timers: Arc::clone(&timers),
             dirs: directories.clone(),
         }));
+        let groups = coordinators::groups(&config, &seams, &timers, &replicas);
         let cluster = cluster::start(&seams, first, &current, |metadata, replayed| {
             replicas.load(replayed).map_err(StartError::Logs)?;
             replicas.start(&*seams.spawn).map_err(StartError::Thread)?;
             metadata.subscribe(Arc::clone(&replicas) as Arc<dyn Follow>);
+            metadata.subscribe(Arc::clone(&groups) as Arc<dyn Follow>);
             Ok(())
         })?;
         let services = Arc::new(Services {
@@ -101,6 +104,7 @@ impl Broker {
             metadata: cluster.metadata,
             controller: cluster.controller,
             replicas,
+            groups,
             fetch_sessions: FetchSessions::from_config(&config),
             apis: dispatch::advertised(),
         });
@@ -147,6 +151,7 @@ impl Running {
     pub async fn stop(self, grace: Duration) {
         let timers = &self.services.timers;
         self.services.replicas.end_fetches();
+        self.services.groups.stop();
         tokio::select! {
             () = self.network.stop() => info!("all connections are closed"),
             () = timers.sleep_until(timers.now() + grace) => {

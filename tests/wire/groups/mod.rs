@@ -1,3 +1,90 @@
 //! Groups of consumers, and who coordinates them.
 
+mod delete_groups;
+mod describe_groups;
 mod find_coordinator;
+mod heartbeat;
+mod join_group;
+mod leave_group;
+mod list_groups;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
+mod sync_group;
+
+use std::time::Duration;
+
+use milena_protocol::{
+    ErrorCode,
+    messages::{
+        FindCoordinatorRequest, JoinGroupRequest, JoinGroupResponse, ListGroupsRequest,
+        SyncGroupRequest,
+        groups::{join_group::JoinGroupRequestProtocol, sync_group::SyncGroupRequestAssignment},
+    },
+    wire::Str,
+};
+use milena_tests::{RawClient, TestBroker, wait_until};
+
+/// A broker whose groups begin at once.
+fn broker() -> TestBroker {
+    TestBroker::start(&[
+        ("group.initial.rebalance.delay.ms", "0"),
+        ("offsets.topic.num.partitions", "3"),
+    ])
+}
+
+/// A connection to it, once its groups are there.
+fn connect(broker: &TestBroker) -> RawClient {
+    let mut client = broker.connect();
+    client.ask(0, &FindCoordinatorRequest { key: "g".into(), ..Default::default() });
+    wait_until(Duration::from_secs(10), "the groups to be loaded", || {
+        client.ask(0, &ListGroupsRequest::default()).error_code.is_ok()
+    });
+    client
+}
+
+fn join(group: &str, member: &str) -> JoinGroupRequest {
+    JoinGroupRequest {
+        group_id: group.into(),
+        session_timeout_ms: 30_000,
+        rebalance_timeout_ms: 30_000,
+        member_id: member.into(),
+        protocol_type: "consumer".into(),
+        protocols: vec![JoinGroupRequestProtocol { name: "range".into(), metadata: "m".into() }],
+        ..JoinGroupRequest::default()
+    }
+}
+
+fn sync(group: &str, member: &str, generation: i32, assignment: &str) -> SyncGroupRequest {
+    SyncGroupRequest {
+        group_id: group.into(),
+        generation_id: generation,
+        member_id: member.into(),
+        protocol_type: Some("consumer".into()),
+        protocol_name: Some("range".into()),
+        assignments: vec![SyncGroupRequestAssignment {
+            member_id: member.into(),
+            assignment: assignment.to_owned().into(),
+        }],
+        ..SyncGroupRequest::default()
+    }
+}
+
+/// Joins a group alone, in as many requests as it takes.
+fn enter(client: &mut RawClient, version: i16, group: &str) -> JoinGroupResponse {
+    let first = client.ask(version, &join(group, ""));
+    if version < 4 {
+        return first;
+    }
+    assert_eq!(first.error_code, ErrorCode::MemberIdRequired);
+    client.ask(version, &join(group, &first.member_id))
+}
+
+/// The only member of a stable group of generation 1.
+fn member(client: &mut RawClient, group: &str) -> Str {
+    let joined = enter(client, 9, group);
+    assert_eq!((joined.error_code, joined.generation_id), (ErrorCode::None, 1));
+    let synced = client.ask(5, &sync(group, &joined.member_id, 1, "a"));
+    assert_eq!(synced.error_code, ErrorCode::None);
+    joined.member_id
+}

@@ -21,7 +21,7 @@ use milena_protocol::{
 
 use crate::{
     controller::{Refusal, check_topic_name, is_internal},
-    handlers::{Context, brokers, error::Coded, operations},
+    handlers::{Context, brokers, error::Coded, internal_topics, operations},
     metadata::{Image, Topic},
     services::Services,
 };
@@ -68,7 +68,7 @@ async fn described(
     let mut image = services.metadata.image();
     let mut refused = Vec::new();
     if create {
-        let missing = missing(&image, &asked);
+        let missing = missing(services, &image, &asked);
         if !missing.is_empty() {
             let names: Vec<Str> = missing.iter().map(|topic| topic.name.clone()).collect();
             let results = services.controller.create_topics(missing, false).await;
@@ -122,16 +122,22 @@ fn answer<'a>(
 }
 
 /// What is asked for by a name that is good and new.
-fn missing(image: &Image, asked: &[MetadataRequestTopic]) -> Vec<CreatableTopic> {
+fn missing(
+    services: &Services,
+    image: &Image,
+    asked: &[MetadataRequestTopic],
+) -> Vec<CreatableTopic> {
     let names = asked.iter().filter(|topic| topic.topic_id.is_zero());
     names
         .filter_map(|topic| topic.name.clone())
         .filter(|name| check_topic_name(name).is_ok() && image.topic(name).is_none())
-        .map(|name| CreatableTopic {
-            name,
-            num_partitions: -1,
-            replication_factor: -1,
-            ..CreatableTopic::default()
+        .map(|name| {
+            internal_topics::creatable(services, &name).unwrap_or_else(|| CreatableTopic {
+                name,
+                num_partitions: -1,
+                replication_factor: -1,
+                ..CreatableTopic::default()
+            })
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! FindCoordinator v0-6. v1 asks for transactions, too, v4 for many keys at once (KIP-699), v6 for
-//! share partitions (KIP-932). Left out: coordinators. There is none of any kind yet, and that is
-//! what the answer says: "not available", which clients that only read and write by assignment
-//! ask again about in the background and do without.
+//! share partitions (KIP-932). Left out: coordinators of transactions and share partitions. There
+//! is none yet, and that is what the answer says: "not available", which clients that do without
+//! ask again about in the background.
 
 use std::sync::Arc;
 
@@ -12,39 +12,97 @@ use milena_protocol::{
     },
     wire::Str,
 };
+use tracing::warn;
 
-use crate::{handlers::Context, services::Services};
+use crate::{
+    coordinator::group,
+    handlers::{
+        Context,
+        brokers::{self, Seen},
+        internal_topics,
+    },
+    services::Services,
+};
 
 pub async fn find_coordinator(
-    _services: &Arc<Services>,
+    services: &Arc<Services>,
     cx: &Context,
     r: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
-    let (error_code, why) = match r.key_type {
-        GROUP | TRANSACTION => ABSENT,
-        SHARE if cx.version >= SHARE_FROM => ABSENT,
-        _ => (ErrorCode::InvalidRequest, "unknown type of coordinator"),
+    if r.key_type == GROUP {
+        make_sure_of_topic(services).await;
+    }
+    let brokers = brokers::seen_by(services, cx, false);
+    let find = |key: Str| {
+        let found = match r.key_type {
+            GROUP => group_coordinator(services, &brokers, &key).ok_or(NO_LEADER),
+            TRANSACTION => Err(ABSENT),
+            SHARE if cx.version >= SHARE_FROM => Err(ABSENT),
+            _ => Err((ErrorCode::InvalidRequest, "unknown type of coordinator")),
+        };
+        answer(key, found)
     };
-    if cx.version < MANY_FROM {
+    if cx.version >= MANY_FROM {
         return FindCoordinatorResponse {
-            error_code,
-            error_message: Some(Str::from_static(why)),
-            node_id: -1,
-            port: -1,
+            coordinators: r.coordinator_keys.into_iter().map(find).collect(),
             ..FindCoordinatorResponse::default()
         };
     }
-    let coordinators = r.coordinator_keys.into_iter().map(|key| Coordinator {
-        key,
-        node_id: -1,
-        port: -1,
-        error_code,
-        error_message: Some(Str::from_static(why)),
-        ..Coordinator::default()
-    });
+    let Coordinator { node_id, host, port, error_code, error_message, .. } = find(r.key);
     FindCoordinatorResponse {
-        coordinators: coordinators.collect(),
+        error_code,
+        error_message,
+        node_id,
+        host,
+        port,
         ..FindCoordinatorResponse::default()
+    }
+}
+
+/// Creates the topic that groups live in when somebody first asks for a group.
+async fn make_sure_of_topic(services: &Services) {
+    if services.metadata.image().topic(group::TOPIC).is_some() {
+        return;
+    }
+    let Some(topic) = internal_topics::creatable(services, group::TOPIC) else { return };
+    let outcomes = services.controller.create_topics(vec![topic], false).await;
+    // Another request may have been faster.
+    let failed = outcomes.into_iter().find_map(Result::err);
+    if let Some(refusal) =
+        failed.filter(|_| services.metadata.image().topic(group::TOPIC).is_none())
+    {
+        warn!(topic = group::TOPIC, ?refusal, "could not create the topic that groups live in");
+    }
+}
+
+/// The leader of the partition that the group lives in.
+fn group_coordinator<'a>(services: &Services, brokers: &'a [Seen], id: &str) -> Option<&'a Seen> {
+    let image = services.metadata.image();
+    let topic = image.topic(group::TOPIC)?;
+    let count = i32::try_from(topic.partitions.len()).ok()?;
+    let index = usize::try_from(group::partition_of(id, count)).ok()?;
+    let leader = topic.partitions.get(index)?.leader;
+    brokers.iter().find(|seen| seen.broker.id == leader)
+}
+
+fn answer(key: Str, found: Result<&Seen, (ErrorCode, &'static str)>) -> Coordinator {
+    match found {
+        Ok(seen) => Coordinator {
+            key,
+            node_id: seen.broker.id,
+            host: seen.host.clone(),
+            port: seen.port,
+            error_message: Some(Str::default()),
+            ..Coordinator::default()
+        },
+        Err((error_code, why)) => Coordinator {
+            key,
+            node_id: -1,
+            port: -1,
+            error_code,
+            error_message: Some(Str::from_static(why)),
+            ..Coordinator::default()
+        },
     }
 }
 
@@ -54,4 +112,6 @@ const SHARE: i8 = 2;
 const SHARE_FROM: i16 = 6;
 const MANY_FROM: i16 = 4;
 const ABSENT: (ErrorCode, &str) =
-    (ErrorCode::CoordinatorNotAvailable, "this broker coordinates nothing yet");
+    (ErrorCode::CoordinatorNotAvailable, "this broker coordinates nothing of that type yet");
+const NO_LEADER: (ErrorCode, &str) =
+    (ErrorCode::CoordinatorNotAvailable, "the coordinator is not there at the moment");
