@@ -7,8 +7,6 @@ use milena_tests::{TestBroker, TestClock, wait_until};
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(10);
-
 #[test]
 fn what_is_too_old_or_too_much_goes_at_the_next_check() {
     let (time, clock) = TestClock::manual();
@@ -28,8 +26,8 @@ fn what_is_too_old_or_too_much_goes_at_the_next_check() {
         let topic = broker.services().replicas.topic_named(topic).unwrap();
         topic.partition(0).unwrap().log().start_offset().0
     };
-    wait_until(PATIENCE, "all that is old to go", || start("old") == 3);
-    wait_until(PATIENCE, "all but the active segment to go", || start("much") == 2);
+    wait_until("all that is old to go", || start("old") == 3);
+    wait_until("all but the active segment to go", || start("much") == 2);
     assert_eq!(start("kept"), 0);
     assert_eq!(fetch(&mut client, "old", 0, 0).error_code, ErrorCode::OffsetOutOfRange);
     assert_eq!(fetch(&mut client, "much", 0, 2).log_start_offset, 2);

@@ -71,7 +71,7 @@ fn a_join_that_waits_is_answered_when_the_broker_stops() {
     let mut client = connect(&broker);
     let id = client.ask(9, &join("g", "")).member_id;
     let waiting = client.start(9, &join("g", &id));
-    milena_tests::wait_until(std::time::Duration::from_secs(5), "the join to arrive", || {
+    milena_tests::wait_until("the join to arrive", || {
         broker.metric("milena_requests_total", Some("JoinGroup")) >= 2
     });
     broker.stop();

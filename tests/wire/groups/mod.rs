@@ -12,8 +12,6 @@ mod offset_delete;
 mod offset_fetch;
 mod sync_group;
 
-use std::time::Duration;
-
 use milena_protocol::{
     ErrorCode,
     messages::{
@@ -37,7 +35,7 @@ fn broker() -> TestBroker {
 fn connect(broker: &TestBroker) -> RawClient {
     let mut client = broker.connect();
     client.ask(0, &FindCoordinatorRequest { key: "g".into(), ..Default::default() });
-    wait_until(Duration::from_secs(10), "the groups to be loaded", || {
+    wait_until("the groups to be loaded", || {
         client.ask(0, &ListGroupsRequest::default()).error_code.is_ok()
     });
     client
