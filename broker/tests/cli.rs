@@ -148,6 +148,31 @@ fn topics_and_settings_are_changed_and_shown() {
 }
 
 #[test]
+fn a_group_without_members_is_moved_measured_and_deleted() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start(data.path());
+    text(&broker.milena("topic create t --partitions 2"));
+    text(&broker.milena_with("produce t --partition 0", "a\nb\nc\n"));
+    let reset = "group reset-offsets g --topic t";
+    text(&broker.milena(&format!("{reset} --to-latest --dry-run")));
+    assert_eq!(text(&broker.milena("group list --json")), "[]\n", "a dry run commits nothing");
+    text(&broker.milena(&format!("{reset} --to-latest")));
+    text(&broker.milena(&format!("{reset} --partition 0 --shift-by -2")));
+    let lag: Value = serde_json::from_str(&text(&broker.milena("group lag g --json"))).unwrap();
+    let partition = |index, committed, end| {
+        serde_json::json!({
+            "topic": "t", "partition": index, "committed": committed, "end": end,
+            "lag": end - committed,
+        })
+    };
+    let expected = [partition(0, 1, 3), partition(1, 0, 0)];
+    assert_eq!(lag, serde_json::json!({ "group": "g", "lag": 2, "partitions": expected }));
+    assert!(text(&broker.milena("group describe g")).starts_with("g  state Empty"));
+    text(&broker.milena("group delete g"));
+    assert_eq!(text(&broker.milena("group list --json")), "[]\n");
+}
+
+#[test]
 fn an_exit_code_says_what_kind_of_failure_it_was() {
     let data = tempfile::tempdir().unwrap();
     let broker = Broker::start(data.path());

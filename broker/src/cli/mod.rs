@@ -11,6 +11,7 @@
 mod completion;
 mod config;
 mod consume;
+mod group;
 mod log;
 mod output;
 mod produce;
@@ -40,6 +41,8 @@ enum Verb {
     Consume(consume::Consume),
     #[command(subcommand)]
     Config(config::Config),
+    #[command(subcommand)]
+    Group(group::Group),
     #[command(subcommand)]
     Log(log::Log),
     Completion(completion::Completion),
@@ -99,6 +102,7 @@ fn execute(verb: Verb) -> anyhow::Result<Outcome> {
         Verb::Produce(command) => block_on(command.run()),
         Verb::Consume(command) => block_on(command.run()),
         Verb::Config(command) => block_on(command.run()),
+        Verb::Group(command) => block_on(command.run()),
         Verb::Log(command) => command.run(),
         Verb::Completion(command) => command.run(),
     }

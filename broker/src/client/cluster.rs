@@ -8,13 +8,23 @@ use std::{
 use milena_protocol::{
     ErrorCode,
     messages::{
-        MetadataRequest, MetadataResponse,
+        ListOffsetsRequest, MetadataRequest, MetadataResponse,
         cluster::metadata::{MetadataRequestTopic, MetadataResponseTopic},
+        data::list_offsets::{ListOffsetsPartition, ListOffsetsTopic},
     },
     wire::Request,
 };
 
 use super::{ClientError, Connection};
+
+/// A place in a partition that ListOffsets finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetAt {
+    Earliest,
+    Latest,
+    /// The first record with this time (milliseconds since 1970) or a later one.
+    Timestamp(i64),
+}
 
 /// Connections to a cluster's brokers, opened when they are first needed.
 #[derive(Debug)]
@@ -134,6 +144,70 @@ impl Cluster {
         }
         Ok(topic)
     }
+
+    /// The nodes that the last metadata named.
+    pub(super) fn nodes(&self) -> Vec<i32> {
+        self.addresses.keys().copied().collect()
+    }
+
+    /// Finds an offset; `None` if no record is of that time or later.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn offset_at(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        at: OffsetAt,
+    ) -> Result<Option<i64>, ClientError> {
+        let described = self.topic(topic).await?;
+        let found = described.partitions.iter().find(|it| it.partition_index == partition);
+        let missing = || ClientError::Missing { what: format!("{topic}-{partition}") };
+        let leader = found.ok_or_else(missing)?.leader_id;
+        self.offset_on(leader, topic, partition, at).await
+    }
+
+    /// As [`Cluster::offset_at`], where the leader is known.
+    pub(super) async fn offset_on(
+        &mut self,
+        leader: i32,
+        topic: &str,
+        partition: i32,
+        at: OffsetAt,
+    ) -> Result<Option<i64>, ClientError> {
+        let timestamp = match at {
+            OffsetAt::Latest => LATEST,
+            OffsetAt::Earliest => EARLIEST,
+            OffsetAt::Timestamp(time) => time,
+        };
+        let request = ListOffsetsRequest {
+            replica_id: CONSUMER,
+            topics: vec![ListOffsetsTopic {
+                name: topic.into(),
+                partitions: vec![ListOffsetsPartition {
+                    partition_index: partition,
+                    timestamp,
+                    ..ListOffsetsPartition::default()
+                }],
+            }],
+            ..ListOffsetsRequest::default()
+        };
+        let answer = self.broker(leader).await?.call(&request).await?;
+        let results = answer.topics.into_iter().flat_map(|topic| topic.partitions);
+        let what = format!("offsets of {topic}-{partition}");
+        let Some(result) = results.into_iter().next() else {
+            return Err(ClientError::Missing { what });
+        };
+        ClientError::check(what, result.error_code, None)?;
+        Ok((result.offset != NO_OFFSET).then_some(result.offset))
+    }
 }
 
 const NO_NODE: i32 = -1;
+/// What a client, which is no replica, says of itself.
+const CONSUMER: i32 = -1;
+
+// Sentinels of ListOffsets.
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const NO_OFFSET: i64 = -1;

@@ -10,16 +10,13 @@ use milena_protocol::{
     ErrorCode, Uuid,
     compression::InflateLimit,
     messages::{
-        FetchRequest, ListOffsetsRequest,
-        data::{
-            fetch::{FetchPartition, FetchTopic, PartitionData},
-            list_offsets::{ListOffsetsPartition, ListOffsetsTopic},
-        },
+        FetchRequest,
+        data::fetch::{FetchPartition, FetchTopic, PartitionData},
     },
     records::{Batch, BatchError, Header},
 };
 
-use super::{ClientError, Cluster};
+use super::{ClientError, Cluster, OffsetAt};
 
 /// Where reading begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +82,8 @@ impl Consumer {
                 let what = format!("partition {partition} of topic {topic}");
                 return Err(ClientError::Missing { what });
             };
-            let end = look_up(&mut cluster, leader, topic, partition, LATEST).await?;
+            let mut look_up = async |at| cluster.offset_on(leader, topic, partition, at).await;
+            let end = look_up(OffsetAt::Latest).await?.unwrap_or_default();
             let position = match start {
                 // Nothing would ever be fetched from behind the end, and so nothing refused.
                 Start::Offset(offset) if offset > end => {
@@ -94,19 +92,12 @@ impl Consumer {
                 }
                 Start::Offset(offset) => offset,
                 Start::Latest => end,
-                Start::Earliest => {
-                    look_up(&mut cluster, leader, topic, partition, EARLIEST).await?
-                }
+                Start::Earliest => look_up(OffsetAt::Earliest).await?.unwrap_or_default(),
                 Start::Last(count) => {
-                    let first = look_up(&mut cluster, leader, topic, partition, EARLIEST).await?;
+                    let first = look_up(OffsetAt::Earliest).await?.unwrap_or_default();
                     end.saturating_sub(count).max(first)
                 }
-                Start::Timestamp(time) => {
-                    match look_up(&mut cluster, leader, topic, partition, time).await? {
-                        NO_OFFSET => end,
-                        found => found,
-                    }
-                }
+                Start::Timestamp(time) => look_up(OffsetAt::Timestamp(time)).await?.unwrap_or(end),
             };
             assigned.insert(partition, Assigned { leader, position, end });
         }
@@ -206,42 +197,6 @@ impl Consumer {
         Ok(())
     }
 }
-
-async fn look_up(
-    cluster: &mut Cluster,
-    leader: i32,
-    topic: &str,
-    partition: i32,
-    timestamp: i64,
-) -> Result<i64, ClientError> {
-    let request = ListOffsetsRequest {
-        replica_id: CONSUMER,
-        topics: vec![ListOffsetsTopic {
-            name: topic.into(),
-            partitions: vec![ListOffsetsPartition {
-                partition_index: partition,
-                timestamp,
-                ..ListOffsetsPartition::default()
-            }],
-        }],
-        ..ListOffsetsRequest::default()
-    };
-    let answer = cluster.broker(leader).await?.call(&request).await?;
-    let results = answer.topics.into_iter().flat_map(|topic| topic.partitions);
-    let what = format!("offsets of partition {partition} of topic {topic}");
-    let Some(result) = results.into_iter().next() else {
-        return Err(ClientError::Missing { what });
-    };
-    ClientError::check(what, result.error_code, None)?;
-    Ok(result.offset)
-}
-
-// Sentinels of ListOffsets.
-const LATEST: i64 = -1;
-const EARLIEST: i64 = -2;
-const NO_OFFSET: i64 = -1;
-/// What a client, which is no replica, says of itself.
-const CONSUMER: i32 = -1;
 
 const PARTITION_BYTES_MAX: i32 = 4 << 20;
 const FETCH_BYTES_MAX: i32 = 32 << 20;

@@ -5,6 +5,7 @@
 mod cluster;
 mod connection;
 mod consumer;
+mod groups;
 mod partitioner;
 mod producer;
 
@@ -12,9 +13,10 @@ use std::{io, time::Duration};
 
 use milena_protocol::{ErrorCode, messages::ApiKey, wire::Malformed};
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, OffsetAt};
 pub use connection::Connection;
 pub use consumer::{Consumed, Consumer, Start};
+pub use groups::Committed;
 pub use producer::{Outgoing, Producer, ProducerOptions, Sent};
 
 /// Why a call did not give an answer.
@@ -86,3 +88,6 @@ impl std::fmt::Display for ClientError {
 }
 
 impl std::error::Error for ClientError {}
+
+/// How long to wait before asking again what was answered with a retriable error.
+const RETRY_AFTER: Duration = Duration::from_millis(100);

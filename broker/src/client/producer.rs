@@ -14,7 +14,7 @@ use milena_protocol::{
     records::{BatchBuilder, Header},
 };
 
-use super::{ClientError, Cluster, partitioner::partition_of};
+use super::{ClientError, Cluster, RETRY_AFTER, partitioner::partition_of};
 
 /// A record on its way.
 #[derive(Clone, Debug, Default)]
@@ -264,4 +264,3 @@ impl Producer {
 }
 
 const ACKS_ALL: i16 = -1;
-const RETRY_AFTER: Duration = Duration::from_millis(100);
