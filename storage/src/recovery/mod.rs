@@ -222,6 +222,9 @@ impl Opening<'_> {
             self.note_epoch(&batch);
             end = batch.header.last_offset().next();
         }
+        if end < self.open.recovery_point {
+            return Err(lacks_synced(base, segment.size(), end));
+        }
         Ok((Arc::new(segment), end))
     }
 
@@ -260,6 +263,11 @@ impl Opening<'_> {
                 end = stop.expected.0, reason, "cut what a crash had left unfinished");
             self.report.bytes_cut += bytes;
             segment.cut(stop.position)?;
+        } else if stop.expected < self.open.recovery_point
+            // Compaction may take the end of any segment but the last.
+            && (behind.is_empty() || !self.config.compact)
+        {
+            return Err(lacks_synced(base, stop.position, stop.expected));
         }
         self.report.indexes_rebuilt += 1;
         Ok((Arc::new(segment), stop))
@@ -359,6 +367,12 @@ impl Opening<'_> {
     fn sizes(&self) -> IndexSizes {
         IndexSizes::of(self.config)
     }
+}
+
+/// The file ends with a whole batch, but not with the last one that was known to be synced.
+fn lacks_synced(segment: Offset, position: u64, expected: Offset) -> OpenError {
+    let reason = "the file ends before what was synced".to_owned();
+    OpenError::Corrupt { segment, position, expected, reason }
 }
 
 fn corrupt(segment: Offset, expected: Offset, error: ScanError) -> OpenError {

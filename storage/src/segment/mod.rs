@@ -157,21 +157,28 @@ impl Segment {
         let times = TimeIndex::open_active(disk, &times_at, base, max, extent);
         match (offsets, times) {
             (Ok(offsets), Ok(times)) => {
+                let file = Arc::clone(&file);
                 let segment = Self::assemble(dir, base, file, log_bytes, offsets, times, now);
-                segment.resume(log_bytes)?;
-                Ok((segment, Indexes::Kept))
+                match segment.resume(log_bytes) {
+                    Ok(()) => return Ok((segment, Indexes::Kept)),
+                    Err(ScanError::Io(error)) => return Err(error.into()),
+                    // The log may be sound, and the entry from which it was read a wrong one.
+                    Err(error) => {
+                        warn!(dir = %dir.display(), base = base.0, ?error, "rebuilding indexes");
+                    }
+                }
             }
             (Err(index::OpenError::Io(error)), _) | (_, Err(index::OpenError::Io(error))) => {
-                Err(error.into())
+                return Err(error.into());
             }
             (offsets, times) => {
                 let (offsets, times) = (offsets.err(), times.err());
                 warn!(dir = %dir.display(), base = base.0, ?offsets, ?times, "rebuilding indexes");
-                let segment = Self::with_new_indexes(disk, dir, base, file, log_bytes, sizes, now)?;
-                segment.rebuild(sizes)?;
-                Ok((segment, Indexes::Rebuilt))
             }
         }
+        let segment = Self::with_new_indexes(disk, dir, base, file, log_bytes, sizes, now)?;
+        segment.rebuild(sizes)?;
+        Ok((segment, Indexes::Rebuilt))
     }
 
     fn with_new_indexes(

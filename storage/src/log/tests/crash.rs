@@ -213,3 +213,62 @@ fn indexes_of_random_bytes_hide_nothing() {
         }
     }
 }
+
+#[test]
+fn an_index_entry_that_leads_nowhere_does_not_keep_a_log_from_opening() {
+    let disk = SimDisk::new();
+    let (log, _) = reopen(&disk, 0).unwrap();
+    for at in 0..6 {
+        append(&log, at, &["value", "another"]);
+    }
+    let end = log.close().unwrap();
+    let all = values(&log);
+    drop(log);
+    let mut names = disk.read_dir(Path::new(DIR)).unwrap().into_iter().map(|entry| entry.name);
+    let name = names.rfind(|name| name.ends_with(".index")).unwrap();
+    let path = Path::new(DIR).join(name);
+    let last = disk.open(&path, Mode::Read).unwrap().len().unwrap() - 1;
+    for bit in 0..16_u64 {
+        let disk = disk.fork();
+        let file = disk.open(&path, Mode::ReadWrite).unwrap();
+        let mut byte = [0];
+        file.read_at(&mut byte, last - bit / 8).unwrap();
+        byte[0] ^= 1 << (bit % 8);
+        file.write_all_at(&mut [std::io::IoSlice::new(&byte)], last - bit / 8).unwrap();
+        let open = OpenLog { recovery_point: end, clean_stop: true, ..fresh() };
+        let opened = Log::open(Arc::new(disk), Path::new(DIR), Arc::new(small()), open);
+        let (log, _) = opened.unwrap_or_else(|error| panic!("bit {bit}: {error}"));
+        assert_eq!((values(&log), log.end_offset()), (all.clone(), end), "bit {bit}");
+    }
+}
+
+#[test]
+fn a_log_that_lacks_what_was_synced_is_refused_even_where_it_ends_with_a_whole_batch() {
+    let disk = SimDisk::new();
+    let (log, _) = reopen(&disk, 0).unwrap();
+    let mut ends = vec![0];
+    for at in 0..4 {
+        append(&log, at, &["value"]);
+        ends.push(log.size_bytes());
+    }
+    log.flush().unwrap();
+    drop(log);
+    let path = Path::new(DIR).join("00000000000000000000.log");
+    for (batches, &end) in (0..).zip(&ends) {
+        for recovery_point in 0..=4 {
+            let disk = disk.fork();
+            disk.open(&path, Mode::ReadWrite).unwrap().set_len(end).unwrap();
+            match reopen(&disk, recovery_point) {
+                Ok((log, _)) => {
+                    assert!(recovery_point <= batches, "{batches} {recovery_point}");
+                    assert_eq!(log.end_offset(), Offset(batches));
+                }
+                Err(OpenError::Corrupt { expected, .. }) => {
+                    assert!(recovery_point > batches, "{batches} {recovery_point}");
+                    assert_eq!(expected, Offset(batches));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
