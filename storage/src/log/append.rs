@@ -74,9 +74,8 @@ impl Log {
     /// # Errors
     /// As [`Log::append`]; the segment stays active.
     pub fn roll_if_due(&self, now: Timestamp) -> Result<bool, AppendError> {
-        self.check_writable()?;
         let config = self.config();
-        let mut writer = self.writer();
+        let mut writer = self.open_writer()?;
         let due = writer.position > 0 && self.is_old(&writer.active, now, now, &config);
         if due {
             let base = writer.next;
@@ -93,8 +92,7 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         let stamped = config.timestamp_type == TimestampType::LogAppendTime;
         let log_append_time = stamped.then_some(append.now);
-        let mut writer = self.writer();
-        self.check_writable()?;
+        let mut writer = self.open_writer()?;
         for batch in batches {
             if let Some(written) = producing::admit(&writer.producers, batch, append.origin.into())?
             {
@@ -132,8 +130,7 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         let batches = check::from_broker(records.clone())?;
         let headers: Headers = batches.iter().map(|batch| *batch.header()).collect();
-        let mut writer = self.writer();
-        self.check_writable()?;
+        let mut writer = self.open_writer()?;
         let mut expected = writer.next;
         for header in &headers {
             // Compaction leaves gaps, but nothing comes twice.

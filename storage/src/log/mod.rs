@@ -338,12 +338,15 @@ impl Log {
         epochs.dirty |= news;
     }
 
-    /// To be asked by whoever writes, under the writer's lock.
-    fn check_writable(&self) -> Result<(), Offline> {
+    /// The writer, if there is anything to write to. Once a partition is deleted its directory may
+    /// be another one's, so this is asked with the writer in hand: whoever ends a log waits for it.
+    fn open_writer(&self) -> Result<MutexGuard<'_, Writer>, Offline> {
+        let writer = self.writer();
         if self.closed.load(Ordering::Acquire) {
             return Err(Offline("it was closed".into()));
         }
-        self.check_online()
+        self.check_online()?;
+        Ok(writer)
     }
 
     fn check_online(&self) -> Result<(), Offline> {

@@ -70,8 +70,7 @@ impl Log {
     /// [`TrimError::OutOfRange`] above the log's end. A start that lies before the present one
     /// changes nothing.
     pub fn advance_start(&self, to: Offset) -> Result<Vec<DeletedSegment>, TrimError> {
-        self.check_online()?;
-        let mut writer = self.writer();
+        let mut writer = self.open_writer()?;
         {
             let mut state = self.state_mut();
             let (start, end) = (state.start, state.end.offset);
@@ -103,9 +102,8 @@ impl Log {
         now: Timestamp,
         high_watermark: Offset,
     ) -> Result<Vec<DeletedSegment>, TrimError> {
-        self.check_online()?;
         let config = self.config();
-        let mut writer = self.writer();
+        let mut writer = self.open_writer()?;
         writer.producers.set_expiration_ms(config.producer_expiration_ms);
         writer.producers.expire(now);
         let (facts, moment) = {
@@ -145,10 +143,10 @@ impl Log {
     ///
     /// # Errors
     /// [`TrimError::OutOfRange`] below the log's start: [`Log::truncate_fully`] is for that. An
-    /// offset at or behind the end changes nothing.
+    /// offset at or behind the end changes nothing. A truncation that fails half-way takes the log
+    /// offline: its writer would go on in a segment that is gone.
     pub fn truncate_to(&self, offset: Offset, now: Timestamp) -> Result<(), TrimError> {
-        self.check_online()?;
-        let mut writer = self.writer();
+        let mut writer = self.open_writer()?;
         let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let (segments, start, end) = {
             let state = self.state();
@@ -173,22 +171,10 @@ impl Log {
             return self.begin_anew(&mut writer, start, now);
         }
 
-        // Readers first; then from the end, so that a crash leaves a log without gaps.
-        self.show_truncated(keep, Mark { offset: next, segment: last.base, position });
-        for segment in segments.iter().skip(keep).rev() {
-            self.delete_files(segment)?.remove(&*self.disk)?;
-            self.disk.sync_dir(&self.dir)?;
-        }
-        last.truncate(next, position).map_err(named)?;
-        last.sync_all()?;
-        self.trim_epochs(|cache| cache.truncate_from_end(next));
-        let config = self.config();
-        let mut producers = ProducerStates::new(config.producer_expiration_ms);
-        let kept = segments.get(..keep).unwrap_or_default();
-        recovery::replay(&*self.disk, &self.dir, kept, (start, next), now, &mut producers)
-            .map_err(named)?;
-        let active = Arc::clone(last);
-        *writer = Writer { active, position, next, producers };
+        let mark = Mark { offset: next, segment: last.base, position };
+        *writer = self.cut_behind(&segments, keep, mark, now).map_err(|error| {
+            TrimError::Offline(self.go_offline(format_args!("truncation failed: {error}")))
+        })?;
         info!(dir = %self.dir.display(), from = end.0, to = next.0, "truncated");
         Ok(())
     }
@@ -196,12 +182,37 @@ impl Log {
     /// Drops everything; the log goes on at `new_start`.
     ///
     /// # Errors
-    /// The log goes offline if it is left without a segment to write to.
+    /// The log goes offline unless all of it went well.
     pub fn truncate_fully(&self, new_start: Offset, now: Timestamp) -> Result<(), TrimError> {
-        self.check_online()?;
-        let mut writer = self.writer();
+        let mut writer = self.open_writer()?;
         let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         self.begin_anew(&mut writer, new_start, now)
+    }
+
+    /// Ends the log at `end`, in the last of the first `keep` segments; what it goes on with.
+    fn cut_behind(
+        &self,
+        segments: &[Arc<Segment>],
+        keep: usize,
+        end: Mark,
+        now: Timestamp,
+    ) -> Result<Writer, ReadError> {
+        let (kept, gone) = segments.split_at_checked(keep).unwrap_or((segments, &[]));
+        let Some(last) = kept.last() else {
+            return Err(io::Error::from(io::ErrorKind::NotFound).into());
+        };
+        let named = |error| read_error(end.offset, end.segment, error);
+        // Readers first; then from the end, so that a crash leaves a log without gaps.
+        self.show_truncated(keep, end);
+        self.remove_files(gone)?;
+        last.truncate(end.offset, end.position).map_err(named)?;
+        last.sync_all()?;
+        self.trim_epochs(|cache| cache.truncate_from_end(end.offset));
+        let mut producers = ProducerStates::new(self.config().producer_expiration_ms);
+        let bounds = (self.start_offset(), end.offset);
+        recovery::replay(&*self.disk, &self.dir, kept, bounds, now, &mut producers)
+            .map_err(named)?;
+        Ok(Writer { active: Arc::clone(last), position: end.position, next: end.offset, producers })
     }
 
     /// Replaces all segments by an empty one.
@@ -212,15 +223,13 @@ impl Log {
         now: Timestamp,
     ) -> Result<(), TrimError> {
         let config = self.config();
-        let segments = self.state().segments.clone();
-        for segment in segments.iter().rev() {
-            self.delete_files(segment)?.remove(&*self.disk)?;
-            self.disk.sync_dir(&self.dir)?;
-        }
         let sizes = IndexSizes::of(&config);
-        let fresh = Segment::create(&self.disk, &self.dir, new_start, sizes, now);
+        let segments = self.state().segments.clone();
+        let fresh = self
+            .remove_files(&segments)
+            .and_then(|()| Segment::create(&self.disk, &self.dir, new_start, sizes, now));
         let fresh = Arc::new(fresh.map_err(|error| {
-            TrimError::Offline(self.go_offline(format_args!("no segment to write to: {error}")))
+            TrimError::Offline(self.go_offline(format_args!("truncation failed: {error}")))
         })?);
         self.trim_epochs(|cache| {
             let had_any = cache.latest().is_some();
@@ -249,6 +258,15 @@ impl Log {
         if state.flushed.offset > end.offset {
             state.flushed = end;
         }
+    }
+
+    /// From the last to the first.
+    fn remove_files(&self, segments: &[Arc<Segment>]) -> io::Result<()> {
+        for segment in segments.iter().rev() {
+            self.delete_files(segment)?.remove(&*self.disk)?;
+            self.disk.sync_dir(&self.dir)?;
+        }
+        Ok(())
     }
 
     fn trim_epochs(&self, trim: impl FnOnce(&mut crate::epochs::EpochCache) -> bool) {

@@ -213,3 +213,24 @@ fn leftovers_of_deletions_and_compactions_are_put_in_order() {
     assert_eq!(bases(&log), whole);
     assert!(report.leftovers >= 2);
 }
+
+#[test]
+fn a_truncation_that_fails_half_way_takes_no_more_records() {
+    for (call, part) in [(Call::Rename, ".log"), (Call::Remove, ".deleted"), (Call::SyncDir, DIR)] {
+        for fully in [false, true] {
+            let sim = SimDisk::new();
+            let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+            let log = filled(&disk, Path::new(DIR), 40);
+            log.flush().unwrap();
+            sim.inject(Fault::once(call, part));
+            let outcome = if fully {
+                log.truncate_fully(Offset(3), NOW)
+            } else {
+                log.truncate_to(Offset(3), NOW)
+            };
+            assert!(matches!(outcome, Err(TrimError::Offline(_))), "{call:?} {outcome:?}");
+            let refused = log.append(batch(1, &["x"]), client());
+            assert!(matches!(refused, Err(AppendError::Offline(_))), "{call:?}");
+        }
+    }
+}
