@@ -112,7 +112,7 @@ impl Manager {
         root: &Path,
         identity: Identity,
     ) -> Result<Self, ManagerError> {
-        disk.create_dir_all(root)?;
+        make_root(&*disk, root)?;
         let lock = disk.lock(&root.join(LOCK_FILE)).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => ManagerError::Locked { root: root.to_owned() },
             _ => error.into(),
@@ -478,6 +478,18 @@ impl DeletedPartition {
     pub fn remove(&self, disk: &dyn Disk) -> io::Result<()> {
         disk.remove_dir_all(&self.dir)
     }
+}
+
+/// A directory that is made now, with those above it that were missing, is one whose name no crash
+/// takes before anything in it is promised.
+fn make_root(disk: &dyn Disk, root: &Path) -> io::Result<()> {
+    let missing = root.ancestors().take_while(|dir| !disk.exists(dir)).count();
+    disk.create_dir_all(root)?;
+    for parent in root.ancestors().skip(1).take(missing) {
+        let relative = parent.as_os_str().is_empty();
+        disk.sync_dir(if relative { Path::new(".") } else { parent })?;
+    }
+    Ok(())
 }
 
 /// Reads whose the directory is, or makes it ours.

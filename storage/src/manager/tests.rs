@@ -43,6 +43,21 @@ fn load(manager: &Manager) -> Vec<Loaded> {
 }
 
 #[test]
+fn a_directory_that_was_just_made_outlives_a_crash_with_what_is_in_it() {
+    let root = Path::new("/srv/milena/data");
+    let disk = SimDisk::new();
+    let open = || Manager::open(Arc::new(disk.clone()), root, identity()).unwrap();
+    let first = open();
+    let log = create(&first, "a", 1);
+    append(&log, 0, &["value"]);
+    log.flush().unwrap();
+    drop((log, first));
+    disk.crash(0);
+    let second = open();
+    assert_eq!(read_all(&create(&second, "a", 1), Offset(0)).len(), 1);
+}
+
+#[test]
 fn after_a_clean_stop_nothing_is_read_again() {
     let disk = SimDisk::new();
     let first = manager(&disk);
