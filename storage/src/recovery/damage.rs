@@ -38,8 +38,10 @@ pub(super) fn is_of_a_crash(
     Ok(!sound_behind && !has_whole_batch(segment, start + 1, stop)?)
 }
 
-/// Whether zeros begin between `start` and `before` and go on to the end of their page. A page
-/// that a crash took reads like that, either whole or from where it was last written.
+/// Whether, between `start` and `before`, a page is zeros from somewhere on to its end. A page that
+/// a crash took reads like that: from `start`, where what was written before ends, or from where
+/// the medium stopped, which is between two of its sectors. Fewer zeros are the batch's own: every
+/// record ends with one.
 fn has_lost_page(segment: &Segment, start: u64, before: u64) -> io::Result<bool> {
     let mut page = [0; PAGE_BYTES];
     let mut at = start - start % PAGE_BYTES as u64;
@@ -47,8 +49,9 @@ fn has_lost_page(segment: &Segment, start: u64, before: u64) -> io::Result<bool>
         let read = segment.file().read_at(&mut page, at)?;
         let bytes = page.get(..read).unwrap_or_default();
         let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
-        let zeros_from = at + (read - zeros) as u64;
-        if zeros > 0 && zeros_from.max(start) < before.min(at + read as u64) {
+        let zeros_from = (at + (read - zeros) as u64).max(start);
+        let last_sector = at + (read.saturating_sub(1) / SECTOR_BYTES * SECTOR_BYTES) as u64;
+        if zeros > 0 && zeros_from < before && zeros_from <= last_sector.max(start) {
             return Ok(true);
         }
         at += PAGE_BYTES as u64;
@@ -85,4 +88,6 @@ fn has_whole_batch(segment: &Segment, from: u64, stop: &Stop) -> io::Result<bool
 }
 
 const PAGE_BYTES: usize = 4096;
+/// What a medium writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
 const SEARCH_BYTES: usize = 1 << 20;

@@ -85,7 +85,7 @@ impl Contents {
             match chance.up_to(4) {
                 0 | 1 => {}
                 2 | 3 => self.write_back(page, PAGE_BYTES),
-                _ => self.write_back(page, pick(chance, PAGE_BYTES)),
+                _ => self.write_back(page, pick(chance, SECTORS) * SECTOR_BYTES),
             }
         }
         self.seen.clone_from(&self.durable);
@@ -114,4 +114,7 @@ fn pick(chance: &mut Chance, max: usize) -> usize {
     usize::try_from(chance.up_to(max as u64)).unwrap_or(max)
 }
 
-const PAGE_BYTES: usize = 4096;
+const PAGE_BYTES: usize = SECTORS * SECTOR_BYTES;
+const SECTORS: usize = 8;
+/// What a medium writes whole or not at all.
+const SECTOR_BYTES: usize = 512;

@@ -3,8 +3,8 @@
 //! Contents and directory entries have two states: what everyone sees, and what is on the medium.
 //! [`SimDisk::crash`] takes the first away and leaves the second, plus whatever the kernel might
 //! have written back by itself:
-//! - of each file, any subset of the pages written since its last fsync, any of them torn, and any
-//!   length between the synced and the seen one;
+//! - of each file, any subset of the pages written since its last fsync, any of them torn between
+//!   two sectors, and any length between the synced and the seen one;
 //! - of each directory, any prefix of the entries made, renamed and removed since its last sync.
 //!
 //! Every change has a number, so that a test can run the same work once for each place where the

@@ -272,3 +272,38 @@ fn a_log_that_lacks_what_was_synced_is_refused_even_where_it_ends_with_a_whole_b
         }
     }
 }
+
+#[test]
+fn a_flipped_bit_is_no_trace_of_a_crash_wherever_a_page_or_a_segment_ends_with_zeros() {
+    let disk = SimDisk::new();
+    let config = LogConfig { segment_bytes: 15_000, ..small() };
+    let (log, _) =
+        Log::open(Arc::new(disk.clone()), Path::new(DIR), Arc::new(config.clone()), fresh())
+            .unwrap();
+    // Values of many short runs of zeros; and every record ends with one, its count of headers.
+    let value: String = (0..5000).map(|at| if at % 3 == 0 { 'x' } else { '\0' }).collect();
+    for at in 0..6 {
+        append(&log, at, &[&value]);
+    }
+    log.flush().unwrap();
+    assert!(log.segment_count() > 2, "{log:?}");
+    let end = log.end_offset();
+    drop(log);
+    for name in ["00000000000000000000.log", "00000000000000000002.log"] {
+        let path = Path::new(DIR).join(name);
+        let len = disk.open(&path, Mode::Read).unwrap().len().unwrap();
+        for at in (0..len).step_by(97) {
+            let disk = disk.fork();
+            let file = disk.open(&path, Mode::ReadWrite).unwrap();
+            let mut byte = [0];
+            file.read_at(&mut byte, at).unwrap();
+            byte[0] ^= 1 << (at % 8);
+            file.write_all_at(&mut [std::io::IoSlice::new(&byte)], at).unwrap();
+            match Log::open(Arc::new(disk), Path::new(DIR), Arc::new(config.clone()), fresh()) {
+                Err(OpenError::Corrupt { .. }) => {}
+                Err(error) => panic!("{name} {at}: {error}"),
+                Ok((log, _)) => assert_eq!(log.end_offset(), end, "{name} {at}"),
+            }
+        }
+    }
+}
