@@ -69,6 +69,13 @@ pub(crate) fn note(
     completed
 }
 
+/// Notes a batch that the snapshot covers which `producers` were restored from.
+pub(crate) fn recall(producers: &mut ProducerStates, header: &BatchHeader) {
+    if let Some(facts) = facts(header).filter(|_| !header.attributes.is_control()) {
+        producers.recall(&facts, header.base_offset, header.last_offset());
+    }
+}
+
 /// What a control batch says, if it ends a transaction.
 pub(crate) fn end_marker(batch: &Batch) -> Option<EndMarker> {
     if !batch.is_control() {

@@ -141,6 +141,14 @@ impl ProducerStates {
         self.advance_end(last.next());
     }
 
+    /// Reminds the state, just restored, of a batch that its snapshot covers: of each producer that
+    /// has but the last one. To be told in the order of the log.
+    pub fn recall(&mut self, batch: &ProducerBatch, first: Offset, last: Offset) {
+        if let Some(producer) = self.producers.get_mut(&batch.producer) {
+            producer.recall(batch.epoch, WrittenBatch::new(batch, first, last));
+        }
+    }
+
     /// Notes that `marker` is in the log at `offset`, at the time `now`. `None` if the transaction
     /// it ends has no records here.
     pub fn record_marker(

@@ -17,6 +17,16 @@ pub struct WrittenBatch {
 }
 
 impl WrittenBatch {
+    pub(super) fn new(batch: &ProducerBatch, first: Offset, last: Offset) -> Self {
+        Self {
+            last_sequence: batch.last_sequence,
+            last_offset: last,
+            // A batch's offsets span an i32; one that does not was refused long before.
+            offset_delta: i32::try_from(last.0 - first.0).unwrap_or(i32::MAX),
+            timestamp: batch.max_timestamp,
+        }
+    }
+
     pub fn first_offset(&self) -> Offset {
         self.last_offset.plus(-i64::from(self.offset_delta))
     }
@@ -88,15 +98,21 @@ impl Producer {
         if self.batches.len() == BATCHES_KEPT {
             self.batches.pop_front();
         }
-        self.batches.push_back(WrittenBatch {
-            last_sequence: batch.last_sequence,
-            last_offset: last,
-            // A batch's offsets span an i32; one that does not was refused long before.
-            offset_delta: i32::try_from(last.0 - first.0).unwrap_or(i32::MAX),
-            timestamp: batch.max_timestamp,
-        });
+        self.batches.push_back(WrittenBatch::new(batch, first, last));
         self.last_timestamp = batch.max_timestamp;
         self.last_seen = now;
+    }
+
+    /// Puts a batch from before the last one, the latest of those, back among the ones known.
+    pub(super) fn recall(&mut self, epoch: ProducerEpoch, batch: WrittenBatch) {
+        let earlier = self.batches.back().is_some_and(|last| batch.last_offset < last.last_offset);
+        if epoch != self.epoch || !earlier {
+            return;
+        }
+        self.batches.insert(self.batches.len() - 1, batch);
+        if self.batches.len() > BATCHES_KEPT {
+            self.batches.pop_front();
+        }
     }
 
     /// Returns where the transaction began.

@@ -102,6 +102,9 @@ pub(crate) fn replay(
     producers: &mut ProducerStates,
 ) -> Result<(), ScanError> {
     let from = producers.restore(disk, dir, start, end, now)?;
+    if !producers.is_empty() {
+        recall(segments, from, producers)?;
+    }
     let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
     for segment in segments.iter().skip(first) {
         let size = segment.size();
@@ -117,6 +120,36 @@ pub(crate) fn replay(
         }
     }
     producers.advance_end(end);
+    Ok(())
+}
+
+/// Reads the headers of the last batches before `from`, where a snapshot stands, which tells only
+/// one batch of each producer: one may have several unanswered, and send all of them again.
+fn recall(
+    segments: &[Arc<Segment>],
+    from: Offset,
+    producers: &mut ProducerStates,
+) -> Result<(), ScanError> {
+    let holding = segments.partition_point(|segment| segment.base < from);
+    let before = segments.get(..holding).unwrap_or_default();
+    let mut left = RECALLED_BYTES;
+    let mut parts = Vec::new();
+    for segment in before.iter().rev() {
+        let size = segment.size();
+        let end = segment.find(from, size)?.map_or(size, |batch| batch.position);
+        let begin = segment.last_boundary(0, end.saturating_sub(left))?;
+        parts.push((segment, begin, end));
+        left = left.saturating_sub(end - begin);
+        if left == 0 {
+            break;
+        }
+    }
+    for (segment, begin, end) in parts.into_iter().rev() {
+        let mut scan = segment.scan(begin, end);
+        while let Some(batch) = scan.next()? {
+            producing::recall(producers, &batch.header);
+        }
+    }
     Ok(())
 }
 
@@ -405,3 +438,6 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+/// Five of the largest batches by default; some milliseconds to read.
+const RECALLED_BYTES: u64 = 5 << 20;

@@ -1,5 +1,7 @@
 //! What a crash may take, and what it may not.
 
+use milena_protocol::{ProducerEpoch, ProducerId};
+
 use super::*;
 use crate::{
     fs::{Mode, sim::SimDisk},
@@ -305,5 +307,35 @@ fn a_flipped_bit_is_no_trace_of_a_crash_wherever_a_page_or_a_segment_ends_with_z
                 Ok((log, _)) => assert_eq!(log.end_offset(), end, "{name} {at}"),
             }
         }
+    }
+}
+
+#[test]
+fn a_producer_may_repeat_any_of_its_last_batches_after_a_restart() {
+    let sent: Vec<Bytes> = (0..8)
+        .map(|sequence| {
+            let mut builder = BatchBuilder::new(Codec::None);
+            builder = builder.producer(ProducerId(7), ProducerEpoch(0), sequence);
+            builder.append(NOW, None, Some(&[b'x'; 300]), &[]).unwrap();
+            builder.build().unwrap()
+        })
+        .collect();
+    for clean_stop in [false, true] {
+        let disk = SimDisk::new();
+        let (log, _) = reopen(&disk, 0).unwrap();
+        for batch in &sent[..7] {
+            log.append(batch.clone(), client()).unwrap();
+        }
+        assert!(log.segment_count() > 2, "{log:?}");
+        let end = if clean_stop { log.close() } else { log.flush() }.unwrap();
+        drop(log);
+        let open = OpenLog { recovery_point: end, clean_stop, ..fresh() };
+        let (log, _) = Log::open(Arc::new(disk), Path::new(DIR), Arc::new(small()), open).unwrap();
+        for (offset, batch) in (0..).zip(&sent).skip(2).take(5) {
+            let again = log.append(batch.clone(), client()).unwrap();
+            assert!(again.duplicate && again.base_offset == Offset(offset), "{again:?}");
+        }
+        assert!(log.append(sent[1].clone(), client()).is_err(), "only five are remembered");
+        assert_eq!(log.append(sent[7].clone(), client()).unwrap().base_offset, end);
     }
 }
