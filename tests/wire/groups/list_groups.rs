@@ -36,6 +36,6 @@ fn every_version_lists_what_it_can_tell() {
         ["one consumer Stable", "two consumer CompletingRebalance"]
     );
     assert_eq!(list(&mut client, 4, &["stable"], &[]), ["one consumer Stable"]);
-    assert_eq!(list(&mut client, 5, &["Stable"], &["classic"]), ["one consumer Stable Classic"]);
+    assert_eq!(list(&mut client, 5, &["Stable"], &["classic"]), ["one consumer Stable classic"]);
     assert_eq!(list(&mut client, 5, &[], &["consumer"]), [""; 0]);
 }

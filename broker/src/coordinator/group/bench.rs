@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use milena_protocol::{
-    ErrorCode, Timestamp,
+    ErrorCode, Timestamp, Uuid,
     messages::{
         HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
         OffsetCommitRequest, SyncGroupRequest, SyncGroupResponse,
@@ -258,8 +258,8 @@ pub(super) fn commit(member: &str, generation: i32, offset: i64) -> Request {
     };
     let topic = OffsetCommitRequestTopic {
         name: "t".into(),
+        topic_id: TOPIC_ID,
         partitions: vec![partition],
-        ..OffsetCommitRequestTopic::default()
     };
     let request = OffsetCommitRequest {
         group_id: GROUP.into(),
@@ -286,3 +286,5 @@ pub(super) fn fetch() -> Request {
 }
 
 pub(super) const GROUP: &str = "g";
+/// Of the topic `t`.
+pub(super) const TOPIC_ID: Uuid = Uuid([5; 16]);

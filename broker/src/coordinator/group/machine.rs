@@ -130,10 +130,10 @@ impl Groups {
     }
 
     fn delete(&mut self, id: &Str, turn: &mut Turn<Self>) -> DeletableGroupResult {
-        let refused = |error_code: ErrorCode| DeletableGroupResult {
+        let refused = |error_code| DeletableGroupResult {
             group_id: id.clone(),
             error_code,
-            error_message: Some(error_code.message().into()),
+            ..DeletableGroupResult::default()
         };
         match self.groups.get(id) {
             None => refused(ErrorCode::GroupIdNotFound),

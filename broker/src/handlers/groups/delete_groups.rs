@@ -1,4 +1,4 @@
-//! DeleteGroups v0-3. v3 adds a message. Left out: nothing.
+//! DeleteGroups v0-3. v3 has room for a message, which Kafka leaves empty, too. Left out: nothing.
 
 use std::sync::Arc;
 

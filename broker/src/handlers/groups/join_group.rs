@@ -23,12 +23,8 @@ pub async fn join_group(
     r: JoinGroupRequest,
 ) -> JoinGroupResponse {
     let member_id = r.member_id.clone();
-    let refused = |error_code| JoinGroupResponse {
-        error_code,
-        member_id,
-        protocol_name: Some(Str::default()),
-        ..JoinGroupResponse::default()
-    };
+    let refused =
+        |error_code| JoinGroupResponse { error_code, member_id, ..JoinGroupResponse::default() };
     let limits = services.groups.limits();
     let allowed = limits.session_timeout_min_ms..=limits.session_timeout_max_ms;
     if r.group_id.is_empty() {

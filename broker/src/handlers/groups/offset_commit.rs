@@ -64,7 +64,7 @@ pub async fn offset_commit(
 }
 
 /// The answer for one topic as far as the metadata decides it, and the partitions that exist. The
-/// topic gets its name if it came with an id.
+/// topic gets both its name and its id.
 fn sort(
     image: &Image,
     topic: &mut OffsetCommitRequestTopic,
@@ -91,6 +91,7 @@ fn sort(
     known.retain(exists);
     if let Some(found) = found {
         topic.name = found.name.clone();
+        topic.topic_id = found.id;
     }
     let (name, topic_id) = (topic.name.clone(), topic.topic_id);
     (OffsetCommitResponseTopic { name, topic_id, partitions: answers }, known)

@@ -26,6 +26,10 @@ pub async fn offset_delete(
     _cx: &Context,
     mut r: OffsetDeleteRequest,
 ) -> OffsetDeleteResponse {
+    if r.group_id.is_empty() {
+        let error_code = ErrorCode::InvalidGroupId;
+        return OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() };
+    }
     let image = services.metadata.image();
     let mut missing = Vec::new();
     for topic in &mut r.topics {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use milena_protocol::{
-    ErrorCode,
+    ErrorCode, Uuid,
     messages::{
         OffsetFetchRequest, OffsetFetchResponse,
         groups::offset_fetch::{
@@ -38,6 +38,9 @@ pub async fn offset_fetch(
     let mut asked = Vec::with_capacity(r.groups.len());
     for mut group in r.groups {
         let unknown = if by_id { take_unknown(&image, &mut group) } else { Vec::new() };
+        for topic in group.topics.iter_mut().flatten().filter(|_| !by_id) {
+            topic.topic_id = id_of(&image, &topic.name);
+        }
         let group_id = group.group_id.clone();
         asked.push((services.groups.ask(&group_id, Request::Fetch(group)), group_id, unknown));
     }
@@ -63,10 +66,11 @@ pub async fn offset_fetch(
 
 /// The form that knows but one group.
 async fn one(services: &Arc<Services>, cx: &Context, r: OffsetFetchRequest) -> OffsetFetchResponse {
+    let image = services.metadata.image();
     let by_name = |topic: &OffsetFetchRequestTopic| OffsetFetchRequestTopics {
         name: topic.name.clone(),
+        topic_id: id_of(&image, &topic.name),
         partition_indexes: topic.partition_indexes.clone(),
-        ..OffsetFetchRequestTopics::default()
     };
     let topics = r.topics.as_ref().map(|topics| topics.iter().map(by_name).collect());
     let group_id = r.group_id.clone();
@@ -142,6 +146,10 @@ fn take_unknown(
         topics.retain(|topic| image.topic_by_id(topic.topic_id).is_some());
     }
     unknown
+}
+
+fn id_of(image: &Image, name: &str) -> Uuid {
+    image.topic(name).map_or(Uuid::ZERO, |topic| topic.id)
 }
 
 fn identify(image: &Image, topic: &mut OffsetFetchResponseTopics) -> bool {

@@ -58,4 +58,4 @@ impl Group {
     }
 }
 
-const CLASSIC: &str = "Classic";
+const CLASSIC: &str = "classic";

@@ -114,8 +114,7 @@ impl Group {
             return None;
         }
         if let Err(error) = self.check_member(id, r.group_instance_id.as_ref()) {
-            let refused = join_refused(id.clone(), error);
-            return Some(JoinGroupResponse { protocol_name: None, ..refused });
+            return Some(join_refused(id.clone(), error));
         }
         let unchanged = self.members.get(id).is_some_and(|member| member.offers(&r.protocols));
         match self.state {
@@ -218,10 +217,7 @@ impl Group {
         let Some(mut member) = self.members.remove(old) else { return };
         if let Some(ticket) = member.joining.take() {
             self.joining = self.joining.saturating_sub(1);
-            let fenced = JoinGroupResponse {
-                protocol_name: None,
-                ..join_refused(old.clone(), ErrorCode::FencedInstanceId)
-            };
+            let fenced = join_refused(old.clone(), ErrorCode::FencedInstanceId);
             step.turn.reply(ticket, Reply::Join(fenced));
         }
         if let Some(ticket) = member.syncing.take() {
@@ -247,10 +243,5 @@ pub(in crate::coordinator::group) fn join_refused(
     member_id: Str,
     error_code: ErrorCode,
 ) -> JoinGroupResponse {
-    JoinGroupResponse {
-        error_code,
-        member_id,
-        protocol_name: Some(Str::default()),
-        ..JoinGroupResponse::default()
-    }
+    JoinGroupResponse { error_code, member_id, ..JoinGroupResponse::default() }
 }

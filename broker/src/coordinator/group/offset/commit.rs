@@ -18,7 +18,7 @@ use crate::coordinator::{
     runtime::Turn,
 };
 
-/// Topics are taken by name; whether they exist has been looked at. `absent_group` is the error
+/// Topics come with name and id; whether they exist has been looked at. `absent_group` is the error
 /// for a member of a group that does not exist.
 pub(in crate::coordinator::group) fn commit(
     groups: &mut Groups,
@@ -47,6 +47,7 @@ pub(in crate::coordinator::group) fn commit(
                     .as_ref()
                     .map(Str::detached)
                     .unwrap_or_default(),
+                topic_id: topic.topic_id,
                 at: now,
                 expires_at,
             };

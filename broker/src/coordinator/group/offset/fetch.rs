@@ -26,7 +26,13 @@ pub(in crate::coordinator::group) fn fetch(
 
 fn fetch_topic(group: Option<&Group>, r: &OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
     let offsets = group.and_then(|group| group.offsets.get(&r.name));
-    let fetch = |&index: &i32| partition(index, offsets.and_then(|offsets| offsets.get(&index)));
+    // An offset in a topic of the same name that is no more says nothing about this one.
+    let is_of_topic = |found: &&Committed| {
+        found.topic_id.is_zero() || r.topic_id.is_zero() || found.topic_id == r.topic_id
+    };
+    let fetch = |&index: &i32| {
+        partition(index, offsets.and_then(|offsets| offsets.get(&index)).filter(is_of_topic))
+    };
     OffsetFetchResponseTopics {
         name: r.name.clone(),
         topic_id: r.topic_id,

@@ -9,7 +9,7 @@ mod tests;
 
 use imbl::OrdMap;
 use milena_protocol::{
-    Timestamp,
+    Timestamp, Uuid,
     state::{
         encode_value,
         groups::{GroupKey, OffsetCommitKey, OffsetCommitValue},
@@ -35,6 +35,8 @@ pub(super) struct Committed {
     /// -1: not known.
     leader_epoch: i32,
     metadata: Str,
+    /// Which topic of that name; zero if that was not known.
+    topic_id: Uuid,
     at: Timestamp,
     /// Clients before Kafka 2.1 say themselves how long to keep it.
     expires_at: Option<Timestamp>,
@@ -48,7 +50,7 @@ impl Committed {
             metadata: self.metadata.clone(),
             commit_timestamp: self.at.0,
             expire_timestamp: self.expires_at.unwrap_or(Timestamp::NONE).0,
-            ..OffsetCommitValue::default()
+            topic_id: self.topic_id,
         };
         // Only version 1 has a place for an expiry.
         let version = if self.expires_at.is_some() { 1 } else { VALUE_VERSION };
@@ -64,6 +66,7 @@ impl Committed {
             offset: value.offset,
             leader_epoch: value.leader_epoch,
             metadata: value.metadata.detached(),
+            topic_id: value.topic_id,
             at: Timestamp(value.commit_timestamp),
             expires_at: expires_at.filter(|&at| at != Timestamp::NONE),
         }
@@ -121,5 +124,5 @@ fn key(group: &Str, topic: &Str, partition: i32) -> bytes::Bytes {
     GroupKey::OffsetCommit(key).encode()
 }
 
-/// What Kafka writes since 2.1.
-const VALUE_VERSION: i16 = 3;
+/// What Kafka writes since it keeps topic ids.
+const VALUE_VERSION: i16 = 4;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use milena_protocol::{
-    ErrorCode,
+    ErrorCode, Uuid,
     messages::{
         OffsetDeleteRequest,
         groups::{
@@ -16,8 +16,21 @@ use milena_protocol::{
 
 use crate::coordinator::group::{
     Limits, Reply, Request,
-    bench::{Bench, GROUP, commit, fetch, join_request, joiner, limits, sync},
+    bench::{Bench, GROUP, TOPIC_ID, commit, fetch, join_request, joiner, limits, sync},
 };
+
+#[test]
+fn an_offset_of_a_deleted_topic_is_not_one_of_its_successor() {
+    let mut bench = Bench::new();
+    bench.answer(commit("", -1, 42));
+    let Request::Fetch(mut of_successor) = fetch() else { panic!("a fetch") };
+    if let Some(topic) = of_successor.topics.iter_mut().flatten().next() {
+        topic.topic_id = Uuid([9; 16]);
+    }
+    let Reply::Fetch(found) = bench.answer(Request::Fetch(of_successor)) else { panic!("offsets") };
+    assert_eq!(found.topics[0].partitions[0].committed_offset, -1);
+    assert_eq!(committed(&mut bench), 42);
+}
 
 fn committed(bench: &mut Bench) -> i64 {
     match bench.answer(fetch()) {
@@ -48,8 +61,10 @@ fn the_record_is_kafkas() {
     bench.answer(commit("", -1, 42));
     let record = &bench.records[0];
     let key: &[u8] = &[0, 1, 0, 1, b'g', 0, 1, b't', 0, 0, 0, 0];
-    let mut value = vec![0, 3, 0, 0, 0, 0, 0, 0, 0, 42, 0xff, 0xff, 0xff, 0xff, 0, 1, b'm'];
+    let mut value = vec![0, 4, 0, 0, 0, 0, 0, 0, 0, 42, 0xff, 0xff, 0xff, 0xff, 2, b'm'];
     value.extend(bench.now().wall.0.to_be_bytes());
+    value.extend([1, 0, 16]);
+    value.extend(TOPIC_ID.0);
     assert_eq!(
         (&record.key, record.value.as_ref()),
         (&Bytes::from(key), Some(&Bytes::from(value)))

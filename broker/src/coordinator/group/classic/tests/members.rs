@@ -178,7 +178,7 @@ fn a_stable_group_is_described_whole() {
         group_id: GROUP.into(),
         protocol_type: "consumer".into(),
         group_state: "Stable".into(),
-        group_type: "Classic".into(),
+        group_type: "classic".into(),
     };
     assert_eq!(bench.answer(Request::List), Reply::List(vec![listed]));
 }
