@@ -48,6 +48,10 @@ pub trait File: Source {
     /// may be assumed of any byte written since the last success; do not retry.
     fn sync_data(&self) -> io::Result<()>;
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Has what lies at `from` and behind it read from the medium again, as far as no write to it
+    /// is still on its way there. What a failed fsync left in memory counts as written, and may
+    /// be read for as long as nobody asks for this.
+    fn forget_cached(&self, from: u64) -> io::Result<()>;
     /// Reserves blocks up to `len` without changing the length (fallocate, keep size); does
     /// nothing where the file system cannot.
     fn allocate(&self, len: u64) -> io::Result<()>;

@@ -14,7 +14,7 @@ use std::{
 use memmap2::MmapOptions;
 use milena_protocol::wire::Source;
 use rustix::{
-    fs::{FallocateFlags, FlockOperation},
+    fs::{Advice, FallocateFlags, FlockOperation},
     io::Errno,
 };
 
@@ -159,6 +159,12 @@ impl File for RealFile {
         self.file.set_len(len)
     }
 
+    fn forget_cached(&self, from: u64) -> io::Result<()> {
+        // A page is forgotten whole or not at all.
+        let page = from - from % PAGE_BYTES;
+        Ok(rustix::fs::fadvise(&self.file, page, None, Advice::DontNeed)?)
+    }
+
     fn allocate(&self, len: u64) -> io::Result<()> {
         if len == 0 {
             return Ok(());
@@ -201,6 +207,8 @@ struct RealLock {
 
 impl Lock for RealLock {}
 
+/// The largest that Linux has anywhere.
+const PAGE_BYTES: u64 = 64 << 10;
 /// Linux refuses more in one call (`IOV_MAX`).
 const SLICES_PER_CALL_MAX: usize = 1024;
 

@@ -59,6 +59,12 @@ impl Walk<'_> {
     }
 
     fn verify(&self, mut stop: Stop, end: u64, mut seen: impl FnMut(&Located)) -> io::Result<Stop> {
+        if stop.position < end {
+            // What an fsync failed to write in an earlier run may still look well in memory, and
+            // passes for written.
+            self.segment.sync()?;
+            self.segment.file().forget_cached(stop.position)?;
+        }
         let mut scan = WholeScan::new(Arc::clone(self.segment.file()), stop.position, end);
         loop {
             let batch = match scan.next() {

@@ -71,6 +71,22 @@ impl Contents {
         self.dirty.clear();
     }
 
+    /// Shows what is on the medium in place of the clean pages from `from` on.
+    pub(super) fn forget_clean(&mut self, from: u64) {
+        let first = usize::try_from(from).unwrap_or(usize::MAX) / PAGE_BYTES;
+        for page in
+            (first..self.seen.len().div_ceil(PAGE_BYTES)).filter(|page| !self.dirty.contains(page))
+        {
+            let bytes = page * PAGE_BYTES..self.seen.len().min((page + 1) * PAGE_BYTES);
+            for at in bytes {
+                let medium = self.durable.get(at).copied().unwrap_or_default();
+                if let Some(seen) = self.seen.get_mut(at) {
+                    *seen = medium;
+                }
+            }
+        }
+    }
+
     /// Leaves what is on the medium, after some of the dirty pages got there.
     pub(super) fn crash(&mut self, chance: &mut Chance) {
         let (synced, seen) = (self.durable.len(), self.seen.len());

@@ -273,6 +273,11 @@ impl File for SimFile {
         self.state_to_write()?.set_len(self.node, &self.path, len)
     }
 
+    fn forget_cached(&self, from: u64) -> io::Result<()> {
+        self.state()?.contents(self.node)?.forget_clean(from);
+        Ok(())
+    }
+
     fn allocate(&self, len: u64) -> io::Result<()> {
         self.state_to_write()?.allocate(self.node, &self.path, len)
     }

@@ -4,7 +4,10 @@ use milena_protocol::{ProducerEpoch, ProducerId};
 
 use super::*;
 use crate::{
-    fs::{Mode, sim::SimDisk},
+    fs::{
+        Mode,
+        sim::{Call, Fault, SimDisk},
+    },
     recovery::OpenError,
 };
 
@@ -338,4 +341,20 @@ fn a_producer_may_repeat_any_of_its_last_batches_after_a_restart() {
         assert!(log.append(sent[1].clone(), client()).is_err(), "only five are remembered");
         assert_eq!(log.append(sent[7].clone(), client()).unwrap().base_offset, end);
     }
+}
+
+#[test]
+fn what_a_failed_sync_lost_is_not_believed_after_a_restart() {
+    let disk = SimDisk::new();
+    let (log, _) = reopen(&disk, 0).unwrap();
+    append(&log, 1, &["kept"]);
+    log.flush().unwrap();
+    append(&log, 2, &["lost"]);
+    disk.inject(Fault::once(Call::Sync, ".log"));
+    assert!(log.flush().is_err());
+    drop(log);
+    // The process starts again; the power did not fail, and memory still shows what was lost.
+    let (log, report) = reopen(&disk, 1).unwrap();
+    assert_eq!(log.end_offset(), Offset(1));
+    assert!(report.bytes_cut > 0);
 }
