@@ -133,6 +133,18 @@ fn each_name_has_its_own_answer_once_and_in_order() {
 }
 
 #[test]
+fn very_many_names_that_cannot_be_created_are_refused_in_no_time() {
+    let broker = TestBroker::start(&[("num.partitions", "100000")]);
+    let names: Vec<String> = (0..100_000).map(|number| format!("topic-{number:07}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let request = MetadataRequest { allow_auto_topic_creation: true, ..named(&names) };
+    let response = broker.connect().ask(13, &request);
+    assert_eq!(response.topics.len(), names.len());
+    let refused = |topic: &MetadataResponseTopic| topic.error_code == ErrorCode::InvalidPartitions;
+    assert!(response.topics.iter().all(refused));
+}
+
+#[test]
 fn a_topic_is_asked_for_by_its_id() {
     let broker = TestBroker::start(&[]);
     let mut client = broker.connect();

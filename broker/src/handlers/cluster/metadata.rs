@@ -4,7 +4,10 @@
 //!
 //! A topic that is created because it was asked for is in the same answer, ready to be used.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use milena_protocol::{
     ErrorCode, Uuid,
@@ -66,17 +69,22 @@ async fn described(
     create: bool,
 ) -> Vec<MetadataResponseTopic> {
     let mut image = services.metadata.image();
-    let mut refused = Vec::new();
+    let mut refused = BTreeMap::new();
     if create {
         let missing = missing(services, &image, &asked);
         if !missing.is_empty() {
             let names: Vec<Str> = missing.iter().map(|topic| topic.name.clone()).collect();
             let results = services.controller.create_topics(missing, false).await;
-            refused = names.into_iter().zip(results.into_iter().map(Result::err)).collect();
+            let refusals = results.into_iter().map(Result::err);
+            refused = names
+                .into_iter()
+                .zip(refusals)
+                .filter_map(|(name, refusal)| Some((name, refusal?)))
+                .collect();
             image = services.metadata.image();
         }
     }
-    let why = |name: &Str| refused.iter().find(|(refused, _)| refused == name)?.1.as_ref();
+    let why = |name: &Str| refused.get(name);
     asked.into_iter().map(|topic| answer(&image, cx.version, topic, why)).collect()
 }
 
