@@ -135,3 +135,16 @@ fn each_resource_has_its_own_answer_in_order() {
         ]
     );
 }
+
+#[test]
+fn a_small_question_for_the_same_over_and_over_has_no_huge_answer() {
+    let broker = TestBroker::start(&[]);
+    let mut client = broker.connect();
+    create(&mut client, "a", 1);
+    let resources = vec![resource(TOPIC, "a", None); 10_000];
+    let request = DescribeConfigsRequest { resources, ..DescribeConfigsRequest::default() };
+    let results = client.ask(4, &request).results;
+    let shown = results.iter().filter(|result| result.error_code == ErrorCode::None).count();
+    assert_eq!((results.len(), shown), (10_000, 101));
+    assert_eq!(results.last().map(|last| last.error_code), Some(ErrorCode::InvalidRequest));
+}

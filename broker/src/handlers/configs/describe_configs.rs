@@ -1,7 +1,7 @@
 //! DescribeConfigs v1-4. v1 has sources and synonyms (KIP-226), v3 types and documentation
 //! (KIP-569). Left out: resources other than topics and brokers.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use milena_protocol::{
     messages::{
@@ -32,8 +32,15 @@ pub async fn describe_configs(
     r: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
     let show = |one| entry(one, r.include_synonyms, r.include_documentation);
+    let (mut seen, mut repeats) = (BTreeSet::new(), 0);
     let results = r.resources.into_iter().map(|resource| {
-        let found = find(services, &resource);
+        if !seen.insert((resource.resource_type, resource.resource_name.clone())) {
+            repeats += 1;
+        }
+        let found = match repeats <= REPEATS_MAX {
+            true => find(services, &resource),
+            false => Err(Refusal::Twice("resource")),
+        };
         DescribeConfigsResult {
             error_code: found.code(),
             error_message: found.as_ref().err().map(|refusal| Str::from(refusal.to_string())),
@@ -100,3 +107,7 @@ fn entry(one: Described, synonyms: bool, documentation: bool) -> DescribeConfigs
         documentation: documentation.then(|| Str::from_static(one.doc)),
     }
 }
+
+/// How often resources may be named again in one request: an answer is a hundred times the size
+/// of its question.
+const REPEATS_MAX: usize = 100;
