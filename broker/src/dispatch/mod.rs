@@ -10,7 +10,7 @@ use bytes::Bytes;
 use milena_protocol::{
     ErrorCode,
     messages::{ApiKey, ApiVersionsResponse, cluster::api_versions::ApiVersion},
-    wire::{Frame, Message, Str, header::RequestHeader},
+    wire::{Frame, Message, header::RequestHeader},
 };
 
 pub use crate::handlers::{Context, Endpoint, ListenerInfo, Peer, Software};
@@ -76,8 +76,7 @@ impl Dispatch {
         taken.increment();
         let cx = Context {
             peer: Arc::clone(peer),
-            // A slice of the frame would keep all of it while the answer waits.
-            client_id: header.client_id.as_ref().map(Str::detached),
+            client_id: header.client_id.as_ref().map(|id| peer.own(id)),
             version,
             now: self.services.clock.now(),
         };

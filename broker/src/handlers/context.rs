@@ -11,7 +11,7 @@ use milena_protocol::{Timestamp, wire::Str};
 #[derive(Clone, Debug)]
 pub struct Context {
     pub peer: Arc<Peer>,
-    /// What the client calls itself; its word only. Slice of the request's frame.
+    /// What the client calls itself; its word only. In memory of its own: see [`Peer::own`].
     pub client_id: Option<Str>,
     /// The version of the request, for the few handlers whose answer depends on it.
     pub version: i16,
@@ -43,6 +43,8 @@ pub struct Peer {
     /// The address that the client dialled, as this machine sees it.
     pub local: SocketAddr,
     pub listener: Arc<ListenerInfo>,
+    /// What the client called itself in its first request.
+    pub client_id: OnceLock<Str>,
     /// What the client said of itself in its first ApiVersions (KIP-511).
     pub software: OnceLock<Software>,
 }
@@ -52,6 +54,14 @@ impl Peer {
     #[must_use]
     pub fn host(&self) -> IpAddr {
         self.remote.ip().to_canonical()
+    }
+
+    /// `client_id` without the frame that it came in, which a request that waits would keep in
+    /// memory. A client calls itself the same in all its requests: that is kept once.
+    #[must_use]
+    pub fn own(&self, client_id: &Str) -> Str {
+        let known = self.client_id.get_or_init(|| client_id.detached());
+        if known == client_id { known.clone() } else { client_id.detached() }
     }
 }
 
@@ -86,9 +96,21 @@ mod tests {
             remote: "10.0.0.9:4000".parse().unwrap(),
             local: local.parse().unwrap(),
             listener: Arc::new(ListenerInfo { name: "PLAINTEXT".to_owned(), advertised }),
+            client_id: OnceLock::new(),
             software: OnceLock::new(),
         };
         Context { peer: Arc::new(peer), client_id: None, version: 0, now: Timestamp(0) }
+    }
+
+    #[test]
+    fn a_client_id_is_kept_once_and_without_its_frame() {
+        let peer = context(None, "127.0.0.1:9092").peer;
+        let frame = Str::from("consumer-1");
+        let own = peer.own(&frame);
+        assert_eq!(own, frame);
+        assert_ne!(own.as_ptr(), frame.as_ptr());
+        assert_eq!(peer.own(&Str::from("consumer-1")).as_ptr(), own.as_ptr());
+        assert_eq!(peer.own(&Str::from("another")), "another");
     }
 
     #[test]

@@ -80,6 +80,7 @@ impl Network {
             remote,
             local,
             listener: Arc::clone(listener),
+            client_id: OnceLock::new(),
             software: OnceLock::new(),
         };
         self.spawn.task(Box::pin(serve(self.clone(), socket, peer, admission)));
