@@ -209,6 +209,8 @@ pub enum SessionError {
 #[derive(Debug)]
 pub struct FetchSessions<P> {
     slots_max: usize,
+    /// Partitions that the sessions with more than a fair share may bring the total to.
+    partitions_max: usize,
     evict_after: Duration,
     kept: Mutex<HashMap<i32, Arc<Kept<P>>>>,
 }
@@ -237,7 +239,8 @@ impl<P> FetchSessions<P> {
 
     #[must_use]
     pub fn new(slots_max: usize, evict_after: Duration) -> Self {
-        Self { slots_max, evict_after, kept: Mutex::new(HashMap::new()) }
+        let partitions_max = slots_max.saturating_mul(FAIR_SHARE).max(PARTITIONS_MAX);
+        Self { slots_max, partitions_max, evict_after, kept: Mutex::new(HashMap::new()) }
     }
 
     /// Begins a fetch. A full request (epoch 0 or -1) ends the session that it names.
@@ -266,10 +269,7 @@ impl<P> FetchSessions<P> {
         if session.by_id != by_id {
             return Err(SessionError::TopicIdMismatch);
         }
-        if session.len() + wanted.len() > SESSION_PARTITIONS_MAX {
-            lock(&self.kept).remove(&session_id);
-            return Err(SessionError::UnknownId);
-        }
+        let before = session.len();
         for interest in wanted {
             session.put(interest);
         }
@@ -279,6 +279,10 @@ impl<P> FetchSessions<P> {
         if session.is_empty() {
             lock(&self.kept).remove(&session_id);
             return Ok(Fetch::Once(Session::new(Vec::new(), by_id)));
+        }
+        if session.len() > before && !self.has_room(session.len(), session_id) {
+            lock(&self.kept).remove(&session_id);
+            return Err(SessionError::UnknownId);
         }
         session.epoch = epoch_after(session_epoch);
         *lock(&kept.usage) = Usage { last_used: now, partitions: session.len() };
@@ -310,7 +314,7 @@ impl<P> FetchSessions<P> {
 
     fn keep(&self, mut session: Session<P>, now: Duration, mut draw: impl FnMut() -> u64) -> i32 {
         let partitions = session.len();
-        if partitions == 0 || partitions > SESSION_PARTITIONS_MAX {
+        if partitions == 0 || !self.has_room(partitions, NO_SESSION) {
             return NO_SESSION;
         }
         let mut kept = lock(&self.kept);
@@ -330,6 +334,18 @@ impl<P> FetchSessions<P> {
         let entry = Kept { id, created: now, usage, session: Mutex::new(session) };
         kept.insert(id, Arc::new(entry));
         id
+    }
+
+    /// Whether session `id` may have that many partitions. Only for one beyond its fair share does
+    /// this look at what the others have.
+    fn has_room(&self, partitions: usize, id: i32) -> bool {
+        if partitions <= FAIR_SHARE {
+            return true;
+        }
+        let kept = lock(&self.kept);
+        let others = kept.values().filter(|entry| entry.id != id);
+        let of_others: usize = others.map(|entry| lock(&entry.usage).partitions).sum();
+        of_others + partitions <= self.partitions_max
     }
 
     /// The session that gives way to a new one of `partitions`. Looks at every session, which is
@@ -368,8 +384,11 @@ const NO_SESSION: i32 = 0;
 const INITIAL_EPOCH: i32 = 0;
 const FINAL_EPOCH: i32 = -1;
 const SESSION_ID_MASK: u64 = 0x7fff_ffff;
-/// A larger fetch is served, but not remembered.
-const SESSION_PARTITIONS_MAX: usize = 100_000;
+/// Partitions that any session may have. A larger one is remembered while there is room, and a
+/// fetch for which there is none is served all the same.
+const FAIR_SHARE: usize = 500;
+/// Room there is at least, however few the slots: one partition takes about 200 bytes.
+const PARTITIONS_MAX: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -539,6 +558,22 @@ mod tests {
             ids.sort_unstable();
             assert_eq!(ids, left, "{say}");
         }
+    }
+
+    #[test]
+    fn large_sessions_are_kept_only_while_there_is_room() {
+        let sessions = sessions(10);
+        let large = i32::try_from(PARTITIONS_MAX / 2).unwrap();
+        assert_eq!(open(&sessions, large, Duration::ZERO, 1), 1);
+        assert_eq!(open(&sessions, large, Duration::ZERO, 2), 2);
+        assert_eq!(open(&sessions, large, Duration::ZERO, 3), NO_SESSION);
+        let share = i32::try_from(FAIR_SHARE).unwrap();
+        assert_eq!(open(&sessions, share, Duration::ZERO, 4), 4);
+        // Neither may it grow beyond its share now; the client then begins anew.
+        let grown = sessions.begin(ask(4, 1, &[share], &[]), Duration::ZERO).map(|_| ());
+        assert_eq!((grown, sessions.len()), (Err(SessionError::UnknownId), 2));
+        let same = sessions.begin(ask(1, 1, &[0], &[]), Duration::ZERO).map(|_| ());
+        assert_eq!(same, Ok(()));
     }
 
     #[test]
