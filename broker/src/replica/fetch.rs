@@ -43,6 +43,8 @@ pub struct Found {
     /// Where the client's log and ours part, if they do: its last epoch that we know, and where
     /// that ended here. There are no records then.
     pub diverging: Option<EpochEnd>,
+    /// There is more than one read can give.
+    goes_on: bool,
 }
 
 #[derive(Debug)]
@@ -52,8 +54,8 @@ pub enum FetchError {
     Read(ReadError),
 }
 
-/// Gathers records for `fetch`. Answers at once if there are `min_bytes`, or if any partition has
-/// an error to report or a divergence; else when the high watermarks have moved far enough, or at
+/// Gathers records for `fetch`. Answers at once if there are `min_bytes`, if any partition has an
+/// error to report or a divergence, or if a read ended with its segment but not with the log; else when the high watermarks have moved far enough, or at
 /// `deadline` (on the monotonic clock; `None` never waits) with whatever there is.
 ///
 /// # Errors
@@ -126,7 +128,7 @@ impl Pass {
             match &outcome {
                 Ok(found) => {
                     pass.bytes += found.records.len();
-                    pass.urgent |= found.diverging.is_some();
+                    pass.urgent |= found.diverging.is_some() || found.goes_on;
                     let quiet = found.records.is_empty() && found.diverging.is_none();
                     if only_news && quiet && !interest.is_news(found.bounds()) {
                         continue;
@@ -218,6 +220,7 @@ fn look(
     };
     if let Some(read) = partition.read(wants.fetch_offset, limits).map_err(FetchError::Read)? {
         found.records = read.records;
+        found.goes_on = read.goes_on;
     }
     Ok(found)
 }

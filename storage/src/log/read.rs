@@ -27,6 +27,9 @@ pub struct ReadResult {
     /// A range of a file, not yet read; it stays readable whatever happens to the log.
     pub records: Records,
     pub bytes: usize,
+    /// They end where their segment does, and the next one has more below the upper offset: a
+    /// reader that wants more gets it by reading on, not by waiting.
+    pub goes_on: bool,
     /// The log's bounds at the moment of the read.
     pub log_start: Offset,
     pub end: Offset,
@@ -44,11 +47,11 @@ impl Log {
         let (log_start, end) = (view.log_start, view.end);
         let found =
             view.find(limits).map_err(|(segment, error)| read_error(from, segment, error))?;
-        let (records, bytes) = match found {
-            Some(range) => (Records::from(range.clone()), range.len),
-            None => (Records::default(), 0),
+        let (records, bytes, goes_on) = match found {
+            Some((range, goes_on)) => (Records::from(range.clone()), range.len, goes_on),
+            None => (Records::default(), 0, false),
         };
-        Ok(ReadResult { records, bytes, log_start, end })
+        Ok(ReadResult { records, bytes, goes_on, log_start, end })
     }
 }
 
@@ -68,6 +71,8 @@ struct View {
 struct Part {
     segment: Arc<Segment>,
     limit: Limit,
+    /// The segment behind it has something below the upper offset.
+    followed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,11 +101,13 @@ impl View {
             if segment.base >= upper {
                 break;
             }
-            let limit = match rest.peek() {
-                Some(following) if following.base <= upper => Limit::Position(segment.size()),
+            let following = rest.peek().map(|following| following.base);
+            let limit = match following {
+                Some(base) if base <= upper => Limit::Position(segment.size()),
                 _ => state.limit(segment, upper),
             };
-            view.parts.push(Part { segment: Arc::clone(segment), limit });
+            let followed = following.is_some_and(|base| base < upper);
+            view.parts.push(Part { segment: Arc::clone(segment), limit, followed });
             // A second one is needed only where this one holds nothing from `from` on, which
             // happens if compaction took the end of it.
             if view.parts.len() == PARTS_MAX {
@@ -110,11 +117,14 @@ impl View {
         Ok(view)
     }
 
-    fn find(self, limits: ReadLimits) -> Result<Option<Range>, (Offset, ScanError)> {
+    /// What there is to read, and whether that goes on in the next segment.
+    fn find(self, limits: ReadLimits) -> Result<Option<(Range, bool)>, (Offset, ScanError)> {
         for part in &self.parts {
             let found = part.find(self.from, self.upper, limits);
             if let Some(range) = found.map_err(|error| (part.segment.base, error))? {
-                return Ok(Some(range).filter(|range| range.len > 0));
+                let end = range.position.saturating_add(range.len as u64);
+                let goes_on = part.followed && end == part.segment.size();
+                return Ok(Some((range, goes_on)).filter(|(range, _)| range.len > 0));
             }
         }
         Ok(None)

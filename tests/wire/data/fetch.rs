@@ -276,3 +276,23 @@ fn large_answers_come_whole() {
         next = found.last().unwrap().0 + 1;
     }
 }
+
+#[test]
+fn the_end_of_a_segment_is_no_reason_to_wait_for_more() {
+    let broker = TestBroker::start(&[]);
+    let mut client = broker.connect();
+    create(&mut client, "t", 1, &[("segment.bytes", "1024")]);
+    let value = "x".repeat(400);
+    for _ in 0..5 {
+        produce(&mut client, "t", 0, batch(&[&value]));
+    }
+    let patient = |offset| FetchRequest {
+        max_wait_ms: i32::MAX,
+        min_bytes: 100_000,
+        ..fetch_of("t", 0, offset)
+    };
+    for (offset, count) in [(0, 2), (1, 1), (2, 2)] {
+        let response = client.ask(11, &patient(offset));
+        assert_eq!(values(only(&response)).len(), count, "from {offset}");
+    }
+}

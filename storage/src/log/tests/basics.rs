@@ -89,6 +89,23 @@ fn reading_at_the_end_finds_nothing_and_beyond_it_is_out_of_range() {
 }
 
 #[test]
+fn a_read_that_ends_with_its_segment_says_whether_more_follows() {
+    let (dir, disk) = real();
+    let (log, _) = open(&disk, dir.path(), &small());
+    let value = "x".repeat(300);
+    for at in 0..5 {
+        append(&log, at, &[&value]);
+    }
+    assert_eq!(log.segment_count(), 3);
+    let goes_on = |from, limits| log.read(Offset(from), limits).unwrap().goes_on;
+    let from_each = [0, 1, 2, 3, 4].map(|from| goes_on(from, everything()));
+    assert_eq!(from_each, [true, true, true, true, false]);
+    assert!(!goes_on(0, ReadLimits { max_bytes: 1, ..everything() }), "the limit ended it");
+    let upper = |upper| ReadLimits { upper: Offset(upper), ..everything() };
+    assert_eq!([1, 2, 3].map(|end| goes_on(0, upper(end))), [false, false, true]);
+}
+
+#[test]
 fn what_a_client_may_not_send_is_refused_and_leaves_the_log_as_it_was() {
     let (dir, disk) = real();
     let config = LogConfig { max_message_bytes: 200, ..small() };
