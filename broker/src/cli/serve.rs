@@ -9,8 +9,9 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use milena_storage::fs::{Disk, Mode, RealDisk};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -42,6 +43,7 @@ impl Serve {
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let config = self.settings()?;
         tell();
+        allow_many_files();
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         // 0 leaves it to the runtime: one per core.
         if let Some(threads) = usize::try_from(config.network_threads).ok().filter(|&n| n > 0) {
@@ -107,6 +109,18 @@ fn tell() {
         let thread = std::thread::current();
         error!(thread = thread.name(), "{panic}");
     }));
+}
+
+/// Takes as many file descriptors as the system grants for the asking: the usual limit of 1024 is
+/// for programs of another age, and each log and each connection has its own.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, ..limit };
+    if limit != most
+        && let Err(error) = setrlimit(Resource::Nofile, most)
+    {
+        warn!(%error, limit = limit.current, "the limit on open files stays low");
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

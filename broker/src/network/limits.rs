@@ -33,7 +33,21 @@ impl Limits {
             half_frame: HALF_FRAME_TIMEOUT,
         }
     }
+
+    /// No more connections than leave logs the files that they need. `descriptors` is how many the
+    /// system allows this process, `None` for any number.
+    #[must_use]
+    pub fn within(self, descriptors: Option<u64>) -> Self {
+        let share = descriptors.map_or(u64::MAX, |all| all - all / FILES_SHARE);
+        Self {
+            connections: self.connections.min(usize::try_from(share).unwrap_or(usize::MAX)),
+            ..self
+        }
+    }
 }
+
+/// One part in so many of all file descriptors is not for connections.
+const FILES_SHARE: u64 = 4;
 
 /// Requests of one connection that are not answered yet. Clients have 5 by default; some pipeline
 /// without end.
@@ -59,3 +73,17 @@ pub(super) const HALF_FRAME_PROGRESS_BYTES: usize = 64 << 10;
 /// How long a listener waits after the system could not give it a connection, as when no file
 /// descriptor is left.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_a_quarter_of_all_descriptors_to_files() {
+        let limits = Limits::from_config(&BrokerConfig::from_settings(Default::default()).unwrap());
+        let connections = |descriptors| limits.within(descriptors).connections;
+        assert_eq!(connections(Some(1024)), 768);
+        assert_eq!(connections(None), limits.connections);
+        assert_eq!(Limits { connections: 5, ..limits }.within(Some(1024)).connections, 5);
+    }
+}

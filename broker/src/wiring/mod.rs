@@ -13,6 +13,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use milena_storage::fs::{Disk, RealDisk};
+use rustix::process::Resource;
 use tracing::{info, warn};
 
 pub use error::StartError;
@@ -114,12 +115,14 @@ impl Broker {
         }
 
         let dispatch = Arc::new(Dispatch::new(Arc::clone(&services)));
-        let limits = Limits::from_config(&config);
+        let descriptors = rustix::process::getrlimit(Resource::Nofile).current;
+        let limits = Limits::from_config(&config).within(descriptors);
         let network = Network::new(dispatch, limits, timers, metrics, Arc::clone(&seams.spawn));
         let addresses = listen(&seams.net, &network, &config)?;
         info!(
             cluster_id = services.identity.cluster_id,
             node_id = services.identity.node_id,
+            connections_max = limits.connections,
             took_ms = ms(seams.clock.monotonic() - began),
             "ready"
         );
