@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use milena_storage::{
     log::Log,
-    manager::{Manager, PartitionName},
+    manager::{Manager, ManagerError, PartitionName},
 };
 use tracing::{error, info};
 
@@ -128,15 +128,36 @@ impl Replicas {
     fn delete(&self, told: &metadata::Topic) {
         let Some((_, topic)) = self.by_id.remove(&told.id) else { return };
         self.by_name.remove_if(&topic.name, |_, named| named.id == topic.id);
-        for partition in topic.partitions() {
-            partition.leave();
-            match partition.dir().delete(partition.name()) {
-                Ok(deleted) => self.remove_partition_later(&partition, deleted),
-                Err(error) => error!(?partition, %error, "could not delete the log"),
+        for (at, index) in (0..told.partitions.len()).zip(0..) {
+            match topic.slot(at) {
+                Slot::Online(partition) => self.delete_log(&partition),
+                Slot::Offline => self.clear_away(&topic, index),
+                Slot::Absent => {}
             }
         }
         topic.set_slots(Vec::new());
         info!(topic = %topic.name, id = %topic.id, "deleted topic");
+    }
+
+    fn delete_log(&self, partition: &Partition) {
+        partition.leave();
+        match partition.dir().delete(partition.name()) {
+            Ok(deleted) => self.remove_partition_later(partition, deleted),
+            Err(error) => error!(?partition, %error, "could not delete the log"),
+        }
+    }
+
+    /// Removes what could not be opened, so that another topic can have the name.
+    fn clear_away(&self, topic: &Topic, index: i32) {
+        let Some(name) = PartitionName::new(&topic.name, index) else { return };
+        self.damaged.remove(&name);
+        for dir in &self.dirs {
+            match dir.delete(&name) {
+                Ok(deleted) => self.remove_soon(dir, deleted),
+                Err(ManagerError::NotOpen { .. }) => {}
+                Err(error) => error!(%name, %error, "could not delete a damaged log"),
+            }
+        }
     }
 
     /// Puts changed settings in force. A setting of the broker is the default of every topic.

@@ -269,6 +269,12 @@ impl Replicas {
         self.upkeep.remove_at(self.removal_due(of), Removal::Partition { dir, partition });
     }
 
+    /// Frees the space of what nobody can be reading.
+    pub(super) fn remove_soon(&self, dir: &Arc<Manager>, partition: DeletedPartition) {
+        let dir = Arc::clone(dir);
+        self.upkeep.remove_at(self.shared.timers.now(), Removal::Partition { dir, partition });
+    }
+
     fn removal_due(&self, partition: &Partition) -> Duration {
         let delay = u64::try_from(partition.config().file_delete_delay_ms).unwrap_or(0);
         self.shared.timers.now().saturating_add(Duration::from_millis(delay))

@@ -96,7 +96,7 @@ struct Open {
     topic_id: Option<Uuid>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Noted {
     recovery_points: Offsets,
     log_starts: Offsets,
@@ -260,16 +260,21 @@ impl Manager {
     }
 
     /// Ends a partition: its log is offline, and its directory has another name, under which it
-    /// cannot come back. What holds the log or reads from it still can.
+    /// cannot come back. What holds the log or reads from it still can. A directory whose log could
+    /// not be opened goes, too.
     ///
     /// # Errors
-    /// [`ManagerError::NotOpen`], or what the disk reports; the log is offline in any case.
+    /// [`ManagerError::NotOpen`] if there is neither, or what the disk reports; the log is offline
+    /// in any case.
     pub fn delete(&self, name: &PartitionName) -> Result<DeletedPartition, ManagerError> {
         let _turn = self.turn();
         let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-        let open = removed.ok_or_else(|| ManagerError::NotOpen { name: name.clone() })?;
-        open.log.retire();
-        self.rename_away(name, open.topic_id)
+        match &removed {
+            Some(open) => open.log.retire(),
+            None if self.disk.exists(&self.dir(name)) => {}
+            None => return Err(ManagerError::NotOpen { name: name.clone() }),
+        }
+        self.rename_away(name, removed.and_then(|open| open.topic_id))
     }
 
     /// [`Log::truncate_to`], after noting that less is certain from now on.
@@ -424,6 +429,10 @@ impl Manager {
     }
 
     fn write_noted(&self, noted: &mut Noted, next: Noted) -> Result<(), ManagerError> {
+        // A broker that nobody writes to leaves the disk alone.
+        if *noted == next {
+            return Ok(());
+        }
         let disk = &*self.disk;
         // The starts first: a log that begins later than noted is looked at in vain, no more.
         checkpoint::write_offsets(disk, &self.root.join(LOG_STARTS), &next.log_starts)?;

@@ -8,6 +8,7 @@ use milena_protocol::{
 use milena_tests::TestBroker;
 
 use super::create_topics::create;
+use crate::data::{batch, produce};
 
 fn by_name(version: i16, names: &[&str]) -> DeleteTopicsRequest {
     let names = names.iter().map(|name| Str::from(*name));
@@ -102,4 +103,25 @@ fn deletion_that_is_switched_off_says_so() {
         };
         assert_eq!(response.responses[0].error_code, expected);
     }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the damage comes from outside")]
+fn a_topic_whose_log_cannot_be_opened_gives_its_name_back() {
+    let mut broker = TestBroker::start(&[]);
+    create(&mut broker.connect(), "a", 1);
+    produce(&mut broker.connect(), "a", 0, batch(&["old"]));
+    broker.stop();
+    std::fs::write(broker.data().join("a-0/partition.metadata"), "nonsense").expect("write");
+    broker.restart();
+    let mut client = broker.connect();
+    let refused = produce(&mut client, "a", 0, batch(&["x"])).error_code;
+    assert_eq!(refused, ErrorCode::KafkaStorageError);
+
+    client.ask(6, &by_name(6, &["a"]));
+    create(&mut client, "a", 1);
+    let accepted = produce(&mut client, "a", 0, batch(&["new"]));
+    assert_eq!((accepted.error_code, accepted.base_offset), (ErrorCode::None, 0));
+    broker.restart();
+    assert_eq!(produce(&mut broker.connect(), "a", 0, batch(&["newer"])).base_offset, 1);
 }
