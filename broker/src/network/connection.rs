@@ -196,12 +196,13 @@ async fn write(
             }
         }
         activity.touch();
-        if let Err(error) = outgoing.send(&mut gathered.chunks).await {
-            return Closed::ByPeer(Some(error));
+        while !gathered.chunks.is_empty() {
+            match outgoing.send(&mut gathered.chunks).await {
+                Ok(bytes) => activity.sent(bytes),
+                Err(error) => return Closed::ByPeer(Some(error)),
+            }
         }
-        let sent = std::mem::take(&mut gathered);
-        activity.sent(sent.bytes);
-        unsent.remove(sent.counted);
+        unsent.remove(std::mem::take(&mut gathered).counted);
     }
 }
 

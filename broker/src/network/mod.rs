@@ -68,7 +68,10 @@ pub trait Socket: Send + 'static {
 
 /// The sending half. It knows best how bytes and files leave.
 pub trait Outgoing: Send {
-    /// Sends and removes all of `chunks`.
-    fn send(&mut self, chunks: &mut VecDeque<Chunk>)
-    -> impl Future<Output = io::Result<()>> + Send;
+    /// Sends and removes of `chunks` as much as the peer takes at once, and tells how much: whoever
+    /// has more to send calls again, and knows that the peer is alive.
+    fn send(
+        &mut self,
+        chunks: &mut VecDeque<Chunk>,
+    ) -> impl Future<Output = io::Result<usize>> + Send;
 }

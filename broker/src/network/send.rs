@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
+    os::fd::BorrowedFd,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -16,92 +17,108 @@ use tokio::{
 use super::Outgoing;
 
 impl Outgoing for OwnedWriteHalf {
-    async fn send(&mut self, chunks: &mut VecDeque<Chunk>) -> io::Result<()> {
+    async fn send(&mut self, chunks: &mut VecDeque<Chunk>) -> io::Result<usize> {
         let socket: &TcpStream = self.as_ref();
-        while let Some(first) = chunks.front() {
-            match first {
-                Chunk::Range(range) if range.len >= SENDFILE_FROM_BYTES => {
-                    let range = range.clone();
-                    chunks.pop_front();
-                    send_range(socket, &range, more_if(!chunks.is_empty())).await?;
-                }
-                _ => send_small(socket, chunks).await?,
+        let sent = match chunks.front().and_then(file_of) {
+            Some((range, file)) => send_file(socket, range, file).await?,
+            None => {
+                let count = load(chunks)?;
+                send_bytes(socket, chunks, count).await?
             }
-        }
-        Ok(())
+        };
+        consume(chunks, sent);
+        Ok(sent)
     }
 }
 
-/// Sends what of the front is in memory, or small enough to be read there.
-async fn send_small(socket: &TcpStream, chunks: &mut VecDeque<Chunk>) -> io::Result<()> {
-    let mut pieces = VecDeque::new();
-    while pieces.len() < GATHERED_SLICES_MAX {
-        match chunks.front() {
-            Some(Chunk::Bytes(bytes)) => pieces.push_back(bytes.clone()),
-            Some(Chunk::Range(range)) if range.len < SENDFILE_FROM_BYTES => {
-                pieces.push_back(read(range, 0, range.len)?);
+/// The file of a range that is not worth reading.
+fn file_of(chunk: &Chunk) -> Option<(&Range, BorrowedFd<'_>)> {
+    match chunk {
+        Chunk::Range(range) if range.len >= SENDFILE_FROM_BYTES => {
+            Some((range, range.source.fd()?))
+        }
+        Chunk::Range(_) | Chunk::Bytes(_) => None,
+    }
+}
+
+/// Sends of a range what the socket takes, without reading it.
+async fn send_file(socket: &TcpStream, range: &Range, file: BorrowedFd<'_>) -> io::Result<usize> {
+    let send = || {
+        let mut position = range.position;
+        let count = range.len.min(SENDFILE_BYTES_MAX);
+        Ok(rustix::fs::sendfile(socket, file, Some(&mut position), count)?)
+    };
+    match socket.async_io(Interest::WRITABLE, send).await? {
+        // The file is shorter than it was: what was promised cannot be kept.
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        sent => Ok(sent),
+    }
+}
+
+/// Sends of the first `count` chunks, which are in memory, what the socket takes.
+async fn send_bytes(
+    socket: &TcpStream,
+    chunks: &VecDeque<Chunk>,
+    count: usize,
+) -> io::Result<usize> {
+    let flags = more_if(chunks.len() > count);
+    let send = || {
+        let slices: Vec<IoSlice<'_>> = chunks
+            .iter()
+            .take(count)
+            .map(|chunk| match chunk {
+                Chunk::Bytes(bytes) => IoSlice::new(bytes),
+                Chunk::Range(_) => IoSlice::new(&[]),
+            })
+            .collect();
+        Ok(sendmsg(socket, &slices, &mut SendAncillaryBuffer::default(), flags)?)
+    };
+    socket.async_io(Interest::WRITABLE, send).await
+}
+
+/// Reads what of the front is small enough, and tells how many chunks are in memory then.
+fn load(chunks: &mut VecDeque<Chunk>) -> io::Result<usize> {
+    let mut loaded = 0;
+    while loaded < GATHERED_SLICES_MAX
+        && let Some(chunk) = chunks.get_mut(loaded)
+        && file_of(chunk).is_none()
+    {
+        loaded += 1;
+        if let Chunk::Range(range) = chunk {
+            let bytes = Chunk::Bytes(read(range, range.len.min(READ_PIECE_BYTES))?);
+            if range.len <= READ_PIECE_BYTES {
+                *chunk = bytes;
+            } else {
+                skip(range, READ_PIECE_BYTES);
+                chunks.insert(loaded - 1, bytes);
+                break;
             }
-            Some(Chunk::Range(_)) | None => break,
+        }
+    }
+    Ok(loaded)
+}
+
+/// Takes `sent` bytes off the front, and what is empty behind them.
+fn consume(chunks: &mut VecDeque<Chunk>, mut sent: usize) {
+    while let Some(first) = chunks.front_mut() {
+        match first {
+            Chunk::Bytes(bytes) if sent < bytes.len() => return bytes.advance(sent),
+            Chunk::Range(range) if sent < range.len => return skip(range, sent),
+            Chunk::Bytes(bytes) => sent -= bytes.len(),
+            Chunk::Range(range) => sent -= range.len,
         }
         chunks.pop_front();
     }
-    let flags = more_if(!chunks.is_empty());
-    send_all(socket, &mut pieces, flags).await
 }
 
-/// Sends a range of a file without reading it, where the file allows that.
-async fn send_range(socket: &TcpStream, range: &Range, flags: SendFlags) -> io::Result<()> {
-    let mut done = 0;
-    while done < range.len {
-        let left = range.len - done;
-        if let Some(file) = range.source.fd() {
-            let from = range.position + as_u64(done);
-            let send = || {
-                let mut position = from;
-                let count = left.min(SENDFILE_BYTES_MAX);
-                Ok(rustix::fs::sendfile(socket, file, Some(&mut position), count)?)
-            };
-            match socket.async_io(Interest::WRITABLE, send).await? {
-                // The file is shorter than it was: what was promised cannot be kept.
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                sent => done += sent,
-            }
-        } else {
-            let count = left.min(READ_PIECE_BYTES);
-            let flags = if count < left { SendFlags::MORE } else { flags };
-            send_all(socket, &mut VecDeque::from([read(range, done, count)?]), flags).await?;
-            done += count;
-        }
-    }
-    Ok(())
+fn skip(range: &mut Range, bytes: usize) {
+    range.position += as_u64(bytes);
+    range.len -= bytes;
 }
 
-async fn send_all(
-    socket: &TcpStream,
-    pieces: &mut VecDeque<Bytes>,
-    flags: SendFlags,
-) -> io::Result<()> {
-    while !pieces.is_empty() {
-        let send = || {
-            let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-            Ok(sendmsg(socket, &slices, &mut SendAncillaryBuffer::default(), flags)?)
-        };
-        let mut sent = socket.async_io(Interest::WRITABLE, send).await?;
-        while let Some(first) = pieces.front_mut() {
-            if sent < first.len() {
-                first.advance(sent);
-                break;
-            }
-            sent -= first.len();
-            pieces.pop_front();
-        }
-    }
-    Ok(())
-}
-
-fn read(range: &Range, skip: usize, count: usize) -> io::Result<Bytes> {
+fn read(range: &Range, count: usize) -> io::Result<Bytes> {
     let mut bytes = BytesMut::zeroed(count);
-    range.source.read_exact_at(&mut bytes, range.position + as_u64(skip))?;
+    range.source.read_exact_at(&mut bytes, range.position)?;
     Ok(bytes.freeze())
 }
 
@@ -125,7 +142,7 @@ const GATHERED_SLICES_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use std::{os::fd::BorrowedFd, sync::Arc};
+    use std::sync::Arc;
 
     use milena_protocol::wire::Source;
     use tokio::{io::AsyncReadExt, net::TcpListener};
@@ -139,7 +156,8 @@ mod tests {
     impl Source for Numbers {
         fn read_exact_at(&self, buf: &mut [u8], position: u64) -> io::Result<()> {
             let from = usize::try_from(position).unwrap();
-            buf.copy_from_slice(self.1.get(from..from + buf.len()).ok_or(io::ErrorKind::Other)?);
+            let found = self.1.get(from..from + buf.len());
+            buf.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
             Ok(())
         }
 
@@ -157,6 +175,13 @@ mod tests {
             file
         });
         Arc::new(Numbers(file, bytes))
+    }
+
+    async fn send_all(out: &mut OwnedWriteHalf, chunks: &mut VecDeque<Chunk>) -> io::Result<()> {
+        while !chunks.is_empty() {
+            out.send(chunks).await?;
+        }
+        Ok(())
     }
 
     #[tokio::test]
@@ -186,7 +211,7 @@ mod tests {
             let mut got = Vec::new();
             let (sent, _) = tokio::join!(
                 async {
-                    let sent = out.send(&mut chunks).await;
+                    let sent = send_all(&mut out, &mut chunks).await;
                     drop(out);
                     sent
                 },
@@ -194,6 +219,27 @@ mod tests {
             );
             sent.unwrap();
             assert!(got == expected, "{} bytes of {}", got.len(), expected.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_slow_peer_takes_is_told_as_it_goes() {
+        for with_descriptor in [true, false] {
+            let source = numbers(with_descriptor);
+            let len = source.1.len();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (_, mut out) = listener.accept().await.unwrap().0.into_split();
+            let mut chunks = VecDeque::from([Chunk::Range(Range { source, position: 0, len })]);
+            let sent = out.send(&mut chunks).await.unwrap();
+            let left: usize = chunks
+                .iter()
+                .map(|chunk| match chunk {
+                    Chunk::Bytes(bytes) => bytes.len(),
+                    Chunk::Range(range) => range.len,
+                })
+                .sum();
+            assert!(0 < sent && sent + left == len, "{sent} of {len}, and {left} left");
         }
     }
 
@@ -209,7 +255,7 @@ mod tests {
         let mut got = Vec::new();
         let (sent, _) = tokio::join!(
             async {
-                let sent = out.send(&mut chunks).await;
+                let sent = send_all(&mut out, &mut chunks).await;
                 drop(out);
                 sent
             },
