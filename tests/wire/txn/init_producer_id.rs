@@ -31,3 +31,22 @@ fn a_transactional_id_is_refused_for_good() {
     assert_eq!(response.error_code, ErrorCode::UnsupportedVersion);
     assert_eq!((response.producer_id, response.producer_epoch), (-1, -1));
 }
+
+#[test]
+fn an_id_without_its_epoch_resumes_nothing() {
+    let broker = TestBroker::start(&[]);
+    let mut client = broker.connect();
+    for (producer_id, producer_epoch, code) in [
+        (7, -1, ErrorCode::InvalidRequest),
+        (-1, 7, ErrorCode::InvalidRequest),
+        (7, 7, ErrorCode::None),
+        (-1, -1, ErrorCode::None),
+    ] {
+        let request = InitProducerIdRequest {
+            producer_id,
+            producer_epoch,
+            ..InitProducerIdRequest::default()
+        };
+        assert_eq!(client.ask(3, &request).error_code, code, "{producer_id}/{producer_epoch}");
+    }
+}

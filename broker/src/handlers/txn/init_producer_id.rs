@@ -20,7 +20,12 @@ pub async fn init_producer_id(
     _cx: &Context,
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
+    let (id, epoch) = (request.producer_id, request.producer_epoch);
     match &request.transactional_id {
+        // One of them without the other resumes nothing.
+        _ if (id == ProducerId::NONE.0) != (epoch == NO_EPOCH) => {
+            refused(ErrorCode::InvalidRequest)
+        }
         Some(id) if id.is_empty() => refused(ErrorCode::InvalidRequest),
         Some(_) => refused(ErrorCode::UnsupportedVersion),
         // A producer without transactions starts afresh, whatever id it had: Kafka does the same.
