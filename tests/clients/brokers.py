@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ class Broker:
     """Milena, from a binary."""
 
     name = "milena"
+    dumped = re.compile(r".+-\d+")
 
     def __init__(self, binary, directory, settings=()):
         self.binary, self.directory = pathlib.Path(binary).resolve(), pathlib.Path(directory)
@@ -71,6 +73,7 @@ class Reference:
     """Apache Kafka, by the scripts in tests/reference."""
 
     name = "Apache Kafka"
+    dumped = re.compile(r"(?!__cluster_metadata).+-\d+")  # which it leaves without its index when it is killed
     scripts = HERE.parent / "reference"
 
     def __init__(self, directory, settings=()):

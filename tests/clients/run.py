@@ -13,7 +13,6 @@ import concurrent.futures
 import contextlib
 import json
 import pathlib
-import re
 import shutil
 import signal
 import sys
@@ -29,7 +28,7 @@ PARALLEL_CLIENTS = 4
 SECONDS_BEFORE_RESTART = 1.5  # for every client to be writing
 LEGEND = """\
 pass: as written    FAIL: see below    n.a.: the client lacks it    -: client not installed
-kafkajs reads through its own fetch requests, as it has no consumer without a group.
+kafkajs reads through its own fetch requests where no group is asked for, as it has no consumer without one.
 kcat cannot set timestamps or delete; it creates topics by writing to them."""
 
 
@@ -69,7 +68,7 @@ class Run:
     def dump(self):
         """Kafka's own tool over all that the clients wrote, after the broker's last stop."""
         self.broker.stop()
-        folders = sorted(f for f in self.broker.data.iterdir() if re.fullmatch(r".+-\d+", f.name))
+        folders = sorted(f for f in self.broker.data.iterdir() if self.broker.dumped.fullmatch(f.name))
         self.judge(brokers.DUMP_TOOL_NAME, f"{len(folders)} logs", lambda: brokers.dump(folders))
 
     def each_client(self, work):

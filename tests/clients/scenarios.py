@@ -48,6 +48,10 @@ class Session:
     def read(self, start=0, count=None):
         return self.call("consume", count=len(self.written) if count is None else count, **{"from": start})["records"]
 
+    def subscribe(self, count):
+        """What the next member of this session's group reads, and commits."""
+        return self.call("subscribe", group=self.topic, count=count)["records"]
+
     def read_back(self):
         """Everything that was written, in order, every field."""
         check_records(self.read(), self.written)
@@ -220,6 +224,14 @@ def first_and_last_offset(s):
     check("offsets", s.call("offsets"), {"earliest": 0, "latest": 12})
 
 
+def group_resumes(s):
+    s.create()
+    s.write(some(10))
+    check_records(s.subscribe(5), s.written[:5])
+    s.write(some(5))
+    check_records(s.subscribe(10), s.written[5:])
+
+
 def delete_records(s):
     s.create()
     s.write(some(10))
@@ -246,6 +258,14 @@ def read_after_restart(s):
     answer = s.call("produce", records=[packed(r) for r in some(5)])
     if answer["offsets"] is not None:
         check("offsets after the restart", answer["offsets"], list(range(before, before + 5)))
+
+
+def group_over_restart(s):
+    s.create()
+    s.write(some(10))
+    check_records(s.subscribe(4), s.written[:4])
+    yield
+    check_records(s.subscribe(6), s.written[4:])
 
 
 def writing_over_restart(s, restarted):
@@ -296,11 +316,16 @@ FIRST = [
     ("from a time", from_timestamp),
     ("offset of a time", offset_for_timestamp),
     ("first, last offset", first_and_last_offset),
+    ("group resumes", group_resumes),
     ("delete records", delete_records),
     ("delete topic", delete_topic),
     ("100,000 records", many_records),
 ]
-AROUND_RESTART = [("read after", read_after_restart), ("producer over", producer_over_restart)]
+AROUND_RESTART = [
+    ("read after", read_after_restart),
+    ("producer over", producer_over_restart),
+    ("group over", group_over_restart),
+]
 DURING_RESTART = [("writing over", writing_over_restart)]
 
 

@@ -48,6 +48,7 @@ type command struct {
 	Name      string          `json:"name"`
 	Value     string          `json:"value"`
 	Timeout   int             `json:"timeout"`
+	Group     string          `json:"group"`
 }
 
 // record is one record as commands and answers spell it; encoding/json makes base64 of the byte slices and null of nil.
@@ -153,6 +154,8 @@ func (d *driver) answer(c *command) (object, error) {
 		return d.consume(cx, c)
 	case "tail":
 		return d.tail(cx, c)
+	case "subscribe":
+		return d.subscribe(cx, c)
 	}
 	return nil, fmt.Errorf("%w: no %s in this client", errors.ErrUnsupported, c.Op)
 }
@@ -312,6 +315,28 @@ func (d *driver) tail(cx context.Context, c *command) (object, error) {
 	return fill(cx, consumer, &command{Count: int64(produced["count"].(int))})
 }
 
+func (d *driver) subscribe(cx context.Context, c *command) (object, error) {
+	consumer, err := kgo.NewClient(
+		kgo.SeedBrokers(d.address), kgo.ClientID("franz-go"), kgo.ConsumerGroup(c.Group), kgo.ConsumeTopics(c.Topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer consumer.Close()
+	sink, err := newSink(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := sink.fill(cx, consumer); err != nil {
+		return nil, err
+	}
+	if err := consumer.CommitRecords(cx, sink.last); err != nil {
+		return nil, err
+	}
+	return sink.answer()
+}
+
 func (d *driver) consumer(c *command, from kgo.Offset) (*kgo.Client, error) {
 	return kgo.NewClient(
 		kgo.SeedBrokers(d.address), kgo.ClientID("franz-go"), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -324,12 +349,8 @@ func fill(cx context.Context, consumer *kgo.Client, c *command) (object, error) 
 	if err != nil {
 		return nil, err
 	}
-	for !sink.full() {
-		fetches := consumer.PollFetches(cx)
-		if err := fetches.Err(); err != nil {
-			return nil, fmt.Errorf("read %d of %d records: %w", sink.taken, sink.wanted, err)
-		}
-		fetches.EachRecord(sink.take)
+	if err := sink.fill(cx, consumer); err != nil {
+		return nil, err
 	}
 	return sink.answer()
 }
@@ -379,6 +400,7 @@ func (c *command) forEachRecord(use func(*kgo.Record)) error {
 // sink takes consumed records and answers in the form that the consume command asks for.
 type sink struct {
 	wanted, taken int64
+	last          *kgo.Record
 	listed        []record
 	sha256        hash.Hash
 	file          *os.File
@@ -400,6 +422,17 @@ func newSink(c *command) (*sink, error) {
 	return s, nil
 }
 
+func (s *sink) fill(cx context.Context, consumer *kgo.Client) error {
+	for !s.full() {
+		fetches := consumer.PollFetches(cx)
+		if err := fetches.Err(); err != nil {
+			return fmt.Errorf("read %d of %d records: %w", s.taken, s.wanted, err)
+		}
+		fetches.EachRecord(s.take)
+	}
+	return nil
+}
+
 func (s *sink) full() bool { return s.taken >= s.wanted }
 
 func (s *sink) take(r *kgo.Record) {
@@ -407,6 +440,7 @@ func (s *sink) take(r *kgo.Record) {
 		return
 	}
 	s.taken++
+	s.last = r
 	switch {
 	case s.buffer != nil:
 		s.buffer.Write(r.Value)

@@ -35,6 +35,7 @@ import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -92,6 +93,7 @@ public final class Driver {
             case "produce" -> produce(c);
             case "consume" -> consume(c);
             case "tail" -> tail(c);
+            case "subscribe" -> subscribe(c);
             default -> throw new UnsupportedOperationException("no " + c.get("op").asText() + " in this client");
         };
     }
@@ -273,6 +275,16 @@ public final class Driver {
         }
     }
 
+    private ObjectNode subscribe(JsonNode c) throws Exception {
+        Map<String, Object> group = Map.of("group.id", c.get("group").asText(), "auto.offset.reset", "earliest");
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(group); Sink sink = new Sink(c, c.get("count").asLong())) {
+            consumer.subscribe(List.of(c.get("topic").asText()));
+            fill(consumer, sink, 30);
+            consumer.commitSync(Map.of(partition(c), new OffsetAndMetadata(sink.last + 1)));
+            return sink.answer();
+        }
+    }
+
     private static void fill(KafkaConsumer<byte[], byte[]> consumer, Sink sink, int seconds) throws Exception {
         long deadline = System.nanoTime() + Duration.ofSeconds(seconds).toNanos();
         while (!sink.full()) {
@@ -286,9 +298,13 @@ public final class Driver {
     }
 
     private KafkaConsumer<byte[], byte[]> consumer() {
+        return consumer(Map.of("auto.offset.reset", "none"));
+    }
+
+    private KafkaConsumer<byte[], byte[]> consumer(Map<String, Object> more) {
         Map<String, Object> config = new HashMap<>(base);
+        config.putAll(more);
         config.put("enable.auto.commit", false);
-        config.put("auto.offset.reset", "none");
         config.put("max.poll.records", 5000);
         return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
@@ -376,6 +392,7 @@ public final class Driver {
     private static final class Sink implements AutoCloseable {
         final long wanted;
         long taken;
+        long last;
         private final ArrayNode listed = JSON.createArrayNode();
         private final MessageDigest sha256;
         private final OutputStream file;
@@ -395,6 +412,7 @@ public final class Driver {
                 return;
             }
             taken++;
+            last = r.offset();
             if (file != null) {
                 file.write(r.value());
                 file.write('\n');

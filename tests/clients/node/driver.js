@@ -1,7 +1,7 @@
 // Driver for kafkajs: answers the commands of tests/clients/README.md, one JSON object per line.
 //
-// kafkajs reads through consumer groups only. Until the broker has groups, this driver reads through kafkajs' own
-// cluster and broker objects: the same requests, decoding and codecs, without the group around them.
+// kafkajs' consumer reads in groups only: that is "subscribe". Where a command names an offset, this driver reads through
+// kafkajs' own cluster and broker objects: the same requests, decoding and codecs, without the group around them.
 'use strict'
 
 const crypto = require('crypto')
@@ -171,6 +171,29 @@ const operations = {
     if (from === 'earliest') from = (await operations.offsets(c)).earliest
     else if (typeof from === 'object') from = await offsetForTime(c, from.timestamp)
     return read(c, from)
+  },
+
+  async subscribe(c) {
+    const consumer = kafka.consumer({ groupId: c.group, retry })
+    const sink = new Sink(c)
+    await consumer.connect()
+    try {
+      await consumer.subscribe({ topics: [c.topic], fromBeginning: true })
+      let next
+      await new Promise((resolve, reject) => {
+        setTimeout(() => reject(new Error(`read ${sink.taken} of ${c.count} records`)), 30000)
+        const eachMessage = async ({ message }) => {
+          if (!sink.full()) next = String(Number(message.offset) + 1)
+          sink.take(message)
+          if (sink.full()) resolve()
+        }
+        consumer.run({ autoCommit: false, eachMessage }).catch(reject)
+      })
+      await consumer.commitOffsets([{ topic: c.topic, partition: c.partition, offset: next }])
+    } finally {
+      await consumer.disconnect()
+    }
+    return sink.answer()
   },
 
   async tail(c) {

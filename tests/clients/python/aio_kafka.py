@@ -181,9 +181,26 @@ class AioKafka:
         finally:
             await consumer.stop()
 
-    async def consumer(self):
+    @on_loop
+    async def subscribe(self, c):
+        partition = TopicPartition(c["topic"], c["partition"])
+        consumer = await self.consumer(c["topic"], group_id=c["group"], auto_offset_reset="earliest")
+        try:
+            sink = Sink(c)
+            await fill(consumer, partition, sink, 30)
+            await consumer.commit({partition: sink.last + 1})
+            return sink.answer()
+        finally:
+            await consumer.stop()
+
+    async def consumer(self, *topics, group_id=None, auto_offset_reset="none"):
         consumer = AIOKafkaConsumer(
-            **self.base, group_id=None, enable_auto_commit=False, auto_offset_reset="none", check_crcs=True
+            *topics,
+            **self.base,
+            group_id=group_id,
+            auto_offset_reset=auto_offset_reset,
+            enable_auto_commit=False,
+            check_crcs=True,
         )
         await consumer.start()
         return consumer
@@ -194,7 +211,7 @@ async def fill(consumer, partition, sink, timeout):
     while not sink.full():
         if time.monotonic() > deadline:
             raise TimeoutError(f"read {sink.taken} of {sink.wanted} records")
-        batch = await consumer.getmany(partition, timeout_ms=200, max_records=5000)
+        batch = await consumer.getmany(timeout_ms=200, max_records=5000)
         for r in batch.get(partition, []):
             sink.take(Record(r.key, r.value, list(r.headers), r.timestamp, r.offset))
 

@@ -156,6 +156,17 @@ class Confluent:
         finally:
             consumer.close()
 
+    def subscribe(self, c):
+        consumer = self.consumer({"group.id": c["group"], "auto.offset.reset": "earliest"})
+        try:
+            consumer.subscribe([c["topic"]])
+            sink = Sink(c)
+            fill(consumer, sink, 30)
+            consumer.commit(offsets=[TopicPartition(c["topic"], c["partition"], sink.last + 1)], asynchronous=False)
+            return sink.answer()
+        finally:
+            consumer.close()
+
     def consumer(self, more=None):
         return Consumer(
             self.base

@@ -49,6 +49,7 @@ class Sink:
     def __init__(self, command):
         self.wanted = command["count"]
         self.taken = 0
+        self.last = None
         self.listed = []
         self.sha256 = hashlib.sha256() if command.get("digest") else None
         self.file = open(command["file"], "wb") if "file" in command else None
@@ -60,6 +61,7 @@ class Sink:
         if self.full():
             return
         self.taken += 1
+        self.last = r.offset
         if self.file:
             self.file.write(r.value + b"\n")
         elif self.sha256:

@@ -4,7 +4,7 @@ import sys
 import time
 
 import kafka
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 
 from driver import NotAvailable, Record, Sink, records_of, serve
@@ -149,9 +149,25 @@ class KafkaPython:
         finally:
             consumer.close()
 
-    def consumer(self):
+    def subscribe(self, c):
+        partition = TopicPartition(c["topic"], c["partition"])
+        consumer = self.consumer(group_id=c["group"], auto_offset_reset="earliest")
+        try:
+            consumer.subscribe([c["topic"]])
+            sink = Sink(c)
+            fill(consumer, partition, sink, 30)
+            consumer.commit({partition: OffsetAndMetadata(sink.last + 1, "", -1)})
+            return sink.answer()
+        finally:
+            consumer.close()
+
+    def consumer(self, group_id=None, auto_offset_reset="none"):
         return KafkaConsumer(
-            **self.base, group_id=None, enable_auto_commit=False, auto_offset_reset="none", check_crcs=True
+            **self.base,
+            group_id=group_id,
+            auto_offset_reset=auto_offset_reset,
+            enable_auto_commit=False,
+            check_crcs=True,
         )
 
 

@@ -95,6 +95,10 @@ class Kcat:
         self.produce(c)
         return self.taken(process, {"count": len(c["records"])})
 
+    def subscribe(self, c):
+        options = ["-q", "-X", "auto.offset.reset=earliest", "-c", str(c["count"]), "-f", FORMAT, "-G", c["group"], c["topic"]]
+        return self.taken(subprocess.Popen(self.base + options, stdout=subprocess.PIPE), c)
+
     def taken(self, process, c):
         sink = Sink(c)
         try:
