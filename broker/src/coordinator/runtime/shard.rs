@@ -135,7 +135,7 @@ struct Driver<M: Machine> {
     next_ticket: u64,
 }
 
-/// The log can take no more; the shard has ended.
+/// The log can take no more, or nobody asks any more; the shard has ended.
 struct Ended;
 
 impl<M: Machine> Driver<M> {
@@ -161,6 +161,9 @@ impl<M: Machine> Driver<M> {
                 return;
             }
             outcome = self.serve(jobs).await;
+        }
+        if self.inbox.is_closed() {
+            return;
         }
         error!(shard, "stopped coordinating: the log is offline");
         self.enter(Phase::Failed);
@@ -272,6 +275,10 @@ impl<M: Machine> Driver<M> {
                     Err(Lost::TimedOut) => {
                         let late = std::mem::take(&mut replies).into_iter();
                         self.tell(late.map(|(ticket, _)| (ticket, Err(Unavailable::TimedOut))));
+                        // Once the broker stops nothing waits any more, and nothing is committed.
+                        if self.inbox.is_closed() {
+                            return Err(Ended);
+                        }
                     }
                     Err(Lost::Offline) => return Err(Ended),
                 }

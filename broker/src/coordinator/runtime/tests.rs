@@ -83,6 +83,7 @@ struct MemoryLog {
     batches: Mutex<Vec<Bytes>>,
     committed: watch::Sender<i64>,
     auto_commit: AtomicBool,
+    late: AtomicBool,
     refuse: Mutex<Option<AppendFailed>>,
 }
 
@@ -92,6 +93,7 @@ impl MemoryLog {
             batches: Mutex::default(),
             committed: watch::channel(0).0,
             auto_commit: AtomicBool::new(true),
+            late: AtomicBool::new(false),
             refuse: Mutex::new(None),
         })
     }
@@ -139,6 +141,10 @@ impl PartitionLog for MemoryLog {
 
     fn committed(&self, end: Offset, _deadline: Duration) -> Committed<'_> {
         Box::pin(async move {
+            if self.late.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
+                return Err(Lost::TimedOut);
+            }
             let mut committed = self.committed.subscribe();
             committed.wait_for(|&upto| upto >= end.0).await.map_err(|_| Lost::Offline)?;
             Ok(())
@@ -315,3 +321,14 @@ async fn a_shard_that_loads_says_so() {
 }
 
 const BATCH_MAX: usize = 100_000;
+
+#[tokio::test]
+async fn a_shard_that_is_dropped_does_not_wait_for_a_commit_for_ever() {
+    let log = MemoryLog::new();
+    let Running { shard, log, .. } = start(log).await;
+    log.late.store(true, Ordering::SeqCst);
+    assert_eq!(shard.ask(Ask::Add(1)).await, Err(Unavailable::TimedOut));
+    drop(shard);
+    settle().await;
+    assert_eq!(Arc::strong_count(&log), 1, "the driver still has the log");
+}
