@@ -247,9 +247,12 @@ impl Partition {
     pub(super) fn set_config(&self, config: Arc<TopicConfig>, log: Arc<LogConfig>) {
         self.log.set_config(log);
         self.config.store(config);
-        // What the old policy made wait may be committed under the new one.
-        if self.config.load().flush_policy != FlushPolicy::Ack {
-            self.advance(self.log.end_offset());
+        match (self.config.load().flush_policy, self.itself.upgrade()) {
+            // What the old policy left unsynced is no less safe than what comes from now on.
+            (FlushPolicy::Ack, Some(partition)) => self.shared.syncer.request(&partition),
+            (FlushPolicy::Ack, None) => {}
+            // What the old policy made wait may be committed under the new one.
+            (FlushPolicy::Interval | FlushPolicy::Os, _) => self.advance(self.log.end_offset()),
         }
     }
 

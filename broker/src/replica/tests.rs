@@ -218,6 +218,18 @@ async fn a_changed_policy_is_in_force_for_what_was_appended_before() {
 }
 
 #[tokio::test]
+async fn what_was_left_to_the_system_is_synced_once_the_policy_is_to_ack() {
+    let settings = [("flush.policy", "os")];
+    let (world, partition) = World::with_topic(&settings);
+    world.start();
+    partition.append(batch(), NOW).unwrap();
+    assert_eq!(partition.log().flushed_offset(), Offset(0));
+    world.replicas.changed(&image(&settings), &Arc::new(image(&[])));
+    until("a sync", || partition.log().flushed_offset() == Offset(1)).await;
+    world.replicas.close().await;
+}
+
+#[tokio::test]
 async fn a_deleted_topic_takes_its_waits_and_its_directory_along() {
     let (world, partition) = World::with_topic(&[]);
     partition.append(batch(), NOW).unwrap();

@@ -73,7 +73,7 @@ pub enum DeleteRecordsError {
 
 impl Upkeep {
     pub(super) fn new(config: &BrokerConfig, now: Duration, sync_loop: SyncLoop) -> Self {
-        let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0)).max(INTERVAL_MIN);
         let retain_every = ms(config.retention_check_interval_ms);
         let checkpoint_every = ms(config.flush_checkpoint_interval_ms.into());
         let (work, queue) = mpsc::channel(WORK_QUEUED_MAX);
@@ -295,5 +295,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// An interval of nothing would keep a core busy.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// Requests wait beyond that.
 const WORK_QUEUED_MAX: usize = 64;
