@@ -11,6 +11,7 @@
 //! | `recovery-point-offset-checkpoint` | `topic partition offset`           |
 //! | `log-start-offset-checkpoint`      | `topic partition offset`           |
 //! | `replication-offset-checkpoint`    | `topic partition offset`           |
+//! | `cleaner-offset-checkpoint`        | `topic partition offset`           |
 //! | `leader-epoch-checkpoint`          | `epoch startOffset`                |
 
 use std::{
@@ -61,7 +62,7 @@ impl<T> Found<T> {
 /// An offset for each (topic, partition).
 pub type Offsets = BTreeMap<(String, i32), Offset>;
 
-/// Reads one of the three offset checkpoints.
+/// Reads one of the offset checkpoints.
 pub fn read_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Found<Offsets>> {
     Ok(read_lines(disk, path, parse_offset)?.and_then(|entries| {
         let count = entries.len();
@@ -70,7 +71,7 @@ pub fn read_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Found<Offsets>> 
     }))
 }
 
-/// Replaces one of the three offset checkpoints.
+/// Replaces one of the offset checkpoints.
 pub fn write_offsets(disk: &dyn Disk, path: &Path, offsets: &Offsets) -> io::Result<()> {
     let lines = offsets
         .iter()

@@ -1,6 +1,7 @@
 //! One directory, many partition logs. Synchronous; the broker decides which thread runs it.
 
 pub mod checkpoint;
+pub mod compaction;
 pub mod epochs;
 pub mod flush;
 pub mod fs;

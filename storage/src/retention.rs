@@ -78,7 +78,8 @@ pub fn expired(segments: &[SegmentFacts], config: &LogConfig, moment: Moment) ->
             .take_while(|(segment, _)| {
                 let goes = segment.bytes <= excess;
                 excess = excess.saturating_sub(segment.bytes);
-                goes && segment.bytes > 0
+                // One that compaction left empty is in the way only of others.
+                goes && (segment.bytes > 0 || excess > 0)
             })
             .count();
     }

@@ -7,6 +7,7 @@
 
 mod append;
 mod check;
+mod compact;
 mod config;
 mod error;
 mod find;
@@ -65,6 +66,8 @@ pub struct OpenLog {
     pub recovery_point: Offset,
     /// Where the log began when that was last noted.
     pub log_start: Offset,
+    /// Below, records may be missing that compaction has dropped.
+    pub cleaned_to: Offset,
     /// The log was closed in order: nothing was written since the recovery point was noted.
     pub clean_stop: bool,
     pub now: Timestamp,

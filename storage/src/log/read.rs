@@ -101,6 +101,10 @@ impl View {
             if segment.base >= upper {
                 break;
             }
+            // Compaction may have left nothing of many in a row.
+            if segment.size() == 0 {
+                continue;
+            }
             let following = rest.peek().map(|following| following.base);
             let limit = match following {
                 Some(base) if base <= upper => Limit::Position(segment.size()),

@@ -292,8 +292,17 @@ impl Log {
 
     /// Renames a segment's files; the log itself goes last, as it is what makes them a segment.
     fn delete_files(&self, segment: &Segment) -> io::Result<DeletedSegment> {
+        self.delete_files_but(segment, None)
+    }
+
+    /// The same for all files but the one that `stays`.
+    pub(super) fn delete_files_but(
+        &self,
+        segment: &Segment,
+        stays: Option<Kind>,
+    ) -> io::Result<DeletedSegment> {
         let mut files = Vec::new();
-        for kind in Kind::ALL.into_iter().rev() {
+        for kind in Kind::ALL.into_iter().rev().filter(|kind| Some(*kind) != stays) {
             let path = segment.path(kind);
             let mut gone = path.clone().into_os_string();
             gone.push(DELETED);
@@ -313,6 +322,10 @@ impl Log {
 }
 
 fn facts(segment: &Segment) -> SegmentFacts {
+    if segment.size() == 0 {
+        // Nothing is in it, or nothing was left by compaction: it need not be kept for its age.
+        return SegmentFacts { base: segment.base, bytes: 0, newest: Timestamp(i64::MIN) };
+    }
     let newest = segment.newest().map(|newest| newest.timestamp);
     let newest = newest.filter(|&newest| newest > Timestamp::NONE).unwrap_or(segment.created());
     SegmentFacts { base: segment.base, bytes: segment.size(), newest }

@@ -7,6 +7,7 @@
 //! | `.kafka_cleanshutdown`             | all logs were closed in order; gone while in use   |
 //! | `recovery-point-offset-checkpoint` | below, nothing need be read again after a crash    |
 //! | `log-start-offset-checkpoint`      | below, records were deleted                        |
+//! | `cleaner-offset-checkpoint`        | below, compaction has been                         |
 //! | `<topic>-<partition>/`             | a log, and in `partition.metadata` its topic's id  |
 //! | `....<id>-delete/`                 | was a log; goes at the latest with the next start  |
 
@@ -51,6 +52,8 @@ pub struct Manager {
     changing: Mutex<()>,
     /// What the checkpoint files say.
     noted: Mutex<Noted>,
+    /// The same of where compaction has come to.
+    cleaned: Mutex<Offsets>,
     /// `None` once closed: another may take the directory then.
     lock: Mutex<Option<Box<dyn Lock>>>,
 }
@@ -122,6 +125,7 @@ impl Manager {
             recovery_points: load_offsets(&*disk, &root.join(RECOVERY_POINTS))?,
             log_starts: load_offsets(&*disk, &root.join(LOG_STARTS))?,
         };
+        let cleaned = load_offsets(&*disk, &root.join(CLEANED))?;
         let marker = root.join(CLEAN_STOP_MARKER);
         let clean_stop = disk.exists(&marker);
         if clean_stop {
@@ -142,6 +146,7 @@ impl Manager {
             logs: RwLock::default(),
             changing: Mutex::new(()),
             noted: Mutex::new(noted),
+            cleaned: Mutex::new(cleaned),
             lock: Mutex::new(Some(lock)),
         })
     }
@@ -292,11 +297,56 @@ impl Manager {
         let key = key(name);
         if noted.recovery_points.get(&key).is_some_and(|point| *point > offset) {
             let mut lowered = noted.recovery_points.clone();
-            lowered.insert(key, offset);
+            lowered.insert(key.clone(), offset);
             checkpoint::write_offsets(&*self.disk, &self.root.join(RECOVERY_POINTS), &lowered)?;
             noted.recovery_points = lowered;
         }
+        drop(noted);
+        let mut cleaned = self.cleaned();
+        if cleaned.get(&key).is_some_and(|to| *to > offset) {
+            let mut lowered = cleaned.clone();
+            lowered.insert(key, offset);
+            checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &lowered)?;
+            *cleaned = lowered;
+        }
         log.truncate_to(offset, now)
+    }
+
+    /// What was noted of this log's recovery point: an unclean start believes all below. Nothing
+    /// above may be compacted, as a start takes the gaps that leaves for what a crash left.
+    pub fn recovery_point(&self, name: &PartitionName) -> Offset {
+        self.noted().recovery_points.get(&key(name)).copied().unwrap_or_default()
+    }
+
+    /// Where compaction of this log has come to, if it has begun.
+    pub fn cleaned_to(&self, name: &PartitionName) -> Option<Offset> {
+        self.cleaned().get(&key(name)).copied()
+    }
+
+    /// Notes, durably, that compaction of `log` has come to `to`; nothing if the partition has
+    /// another log now, or none.
+    ///
+    /// # Errors
+    /// What the disk reports; a start then has it compacted again.
+    pub fn note_cleaned(
+        &self,
+        name: &PartitionName,
+        log: &Arc<Log>,
+        to: Offset,
+    ) -> Result<(), ManagerError> {
+        let mut cleaned = self.cleaned();
+        if !self.get(name).is_some_and(|open| Arc::ptr_eq(&open, log)) {
+            return Ok(());
+        }
+        let mut next = cleaned.clone();
+        next.retain(|(topic, partition), _| {
+            let name = PartitionName::new(topic, *partition);
+            name.is_some_and(|name| self.disk.exists(&self.dir(&name)))
+        });
+        next.insert(key(name), to);
+        checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
+        *cleaned = next;
+        Ok(())
     }
 
     /// Notes how far each log is durable and where it begins: so often, and before delete-records
@@ -383,7 +433,8 @@ impl Manager {
         };
         // A log that the last run did not note is one that it did not close.
         let clean_stop = self.clean_stop && known;
-        let open = OpenLog { recovery_point, log_start, clean_stop, now };
+        let cleaned_to = self.cleaned_to(name).unwrap_or_default();
+        let open = OpenLog { recovery_point, log_start, cleaned_to, clean_stop, now };
         let (log, report) =
             Log::open(Arc::clone(&self.disk), &self.dir(name), Arc::clone(config), open)?;
         let log = Arc::new(log);
@@ -414,8 +465,16 @@ impl Manager {
 
     /// A new log must not inherit what was noted of an older one by the same name.
     fn forget(&self, name: &PartitionName) -> Result<(), ManagerError> {
-        let mut noted = self.noted();
         let key = key(name);
+        let mut cleaned = self.cleaned();
+        if cleaned.contains_key(&key) {
+            let mut next = cleaned.clone();
+            next.remove(&key);
+            checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
+            *cleaned = next;
+        }
+        drop(cleaned);
+        let mut noted = self.noted();
         if !noted.recovery_points.contains_key(&key) && !noted.log_starts.contains_key(&key) {
             return Ok(());
         }
@@ -472,6 +531,10 @@ impl Manager {
 
     fn noted(&self) -> MutexGuard<'_, Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cleaned(&self) -> MutexGuard<'_, Offsets> {
+        self.cleaned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open_logs(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<PartitionName, Open>> {
@@ -547,6 +610,7 @@ const CLEAN_STOP_MARKER: &str = ".kafka_cleanshutdown";
 const MARKER_TEXT: &[u8] = br#"{"version":0,"brokerEpoch":-1}"#;
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const CLEANED: &str = "cleaner-offset-checkpoint";
 
 #[cfg(test)]
 mod tests;

@@ -197,3 +197,27 @@ fn what_is_chosen_to_go_goes_and_what_is_left_alone_stays() {
     assert!(!disk.exists(Path::new("/data/go-0")));
     assert_eq!(create(&second, "stay", 2).end_offset(), Offset(1));
 }
+
+#[test]
+fn where_compaction_came_to_is_known_after_a_crash_but_not_to_another_log() {
+    let disk = SimDisk::new();
+    let first = manager(&disk);
+    let log = create(&first, "kept", 1);
+    let gone = create(&first, "gone", 2);
+    assert_eq!(first.cleaned_to(&name("kept")), None);
+    first.note_cleaned(&name("kept"), &log, Offset(7)).unwrap();
+    first.note_cleaned(&name("gone"), &gone, Offset(8)).unwrap();
+    let _ = first.delete(&name("gone")).unwrap();
+    let begun_again = create(&first, "gone", 3);
+    // Whoever compacted the old one is late.
+    first.note_cleaned(&name("gone"), &gone, Offset(9)).unwrap();
+    assert_eq!(first.cleaned_to(&name("gone")), None);
+    disk.crash(1);
+    drop((first, begun_again));
+    let second = manager(&disk);
+    assert_eq!(second.cleaned_to(&name("kept")), Some(Offset(7)));
+    assert_eq!(second.cleaned_to(&name("gone")), None);
+    let path = Path::new(ROOT).join("cleaner-offset-checkpoint");
+    let noted = checkpoint::read_offsets(&disk, &path).unwrap();
+    assert_eq!(noted, Found::Whole([(("kept".to_owned(), 0), Offset(7))].into()));
+}

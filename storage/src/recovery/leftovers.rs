@@ -32,8 +32,10 @@ pub(super) fn sweep(disk: &dyn Disk, dir: &Path) -> io::Result<usize> {
     for &(base, _, file) in swaps.iter().filter(|(_, kind, _)| *kind == Kind::Log) {
         let end = end_of(disk, &dir.join(file), base)?;
         for name in &names {
-            if let Some((covered, _)) = name::parse(name)
+            if let Some((covered, kind)) = name::parse(name)
                 && (base..end).contains(&covered)
+                // What producers had written before the first segment is still true.
+                && !(kind == Kind::Snapshot && covered == base)
             {
                 disk.remove_file(&dir.join(name))?;
                 removed += 1;

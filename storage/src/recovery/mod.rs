@@ -219,9 +219,10 @@ impl Opening<'_> {
         bases.partition_point(|base| *base <= self.open.recovery_point).saturating_sub(1)
     }
 
-    /// A segment that is missing something before `base`, which only compaction may leave out.
+    /// A segment that is missing something before `base`. Compaction leaves gaps, but only in what
+    /// was noted to be durable.
     fn is_hole(&self, end: Offset, base: Offset) -> bool {
-        base > end && end >= self.open.recovery_point && !self.config.compact
+        base > end && end >= self.open.recovery_point && end >= self.open.cleaned_to
     }
 
     fn trusted(
@@ -272,7 +273,8 @@ impl Opening<'_> {
         let walk = Walk {
             segment: &segment,
             trusted_below: self.open.recovery_point,
-            without_gaps: !self.config.compact,
+            // Within a file a crash leaves zeros, not a gap.
+            gaps_below: if self.config.compact { Offset(i64::MAX) } else { self.open.cleaned_to },
         };
         let stop = walk.run(|batch| {
             segment.note(batch, sizes.interval);

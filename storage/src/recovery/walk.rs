@@ -12,8 +12,8 @@ pub(super) struct Walk<'a> {
     pub(super) segment: &'a Segment,
     /// Batches that end below are not read whole.
     pub(super) trusted_below: Offset,
-    /// Each batch read whole starts where the one before it ended.
-    pub(super) without_gaps: bool,
+    /// Behind, each batch read whole starts where the one before it ended.
+    pub(super) gaps_below: Offset,
 }
 
 /// Where a walk ended: at the segment's end, or before the first batch that is not as it should
@@ -74,7 +74,7 @@ impl Walk<'_> {
                 Err(ScanError::Bad { what, .. }) => return Ok(stop.damaged(what.to_string())),
             };
             let header = batch.header();
-            let gap = header.base_offset > stop.expected && self.without_gaps;
+            let gap = header.base_offset > stop.expected && stop.expected >= self.gaps_below;
             if header.base_offset < stop.expected || gap {
                 return Ok(stop.damaged(out_of_place(header)));
             }

@@ -84,6 +84,22 @@ impl Segment {
         Self::with_new_indexes(disk, dir, base, file, 0, sizes, now)
     }
 
+    /// Makes the files of a segment that compaction writes, under names that a start removes.
+    pub(crate) fn create_cleaned(
+        disk: &Arc<dyn Disk>,
+        dir: &Arc<Path>,
+        base: Offset,
+        sizes: IndexSizes,
+        made: Timestamp,
+    ) -> io::Result<Self> {
+        let at = |kind| dir.join(name::file_name(base, kind) + name::CLEANED);
+        let file = disk.open(&at(Kind::Log), Mode::CreateOrOpen)?;
+        file.set_len(0)?;
+        let offsets = OffsetIndex::create(disk, &at(Kind::OffsetIndex), base, sizes.bytes_max)?;
+        let times = TimeIndex::create(disk, &at(Kind::TimeIndex), base, sizes.bytes_max)?;
+        Ok(Self::assemble(dir, base, file, 0, offsets, times, made))
+    }
+
     /// Opens a segment below the active one. Damaged indexes are rebuilt.
     ///
     /// `end` is the base of the next segment.
@@ -396,6 +412,13 @@ impl Segment {
         self.offsets.is_full() || self.times.is_full()
     }
 
+    /// Bytes of the larger of the indexes.
+    pub(crate) fn index_bytes(&self) -> u64 {
+        let bytes = |count: usize, entry_bytes: usize| (count * entry_bytes) as u64;
+        bytes(self.offsets.count(), OFFSET_ENTRY_BYTES)
+            .max(bytes(self.times.count(), TIME_ENTRY_BYTES))
+    }
+
     pub(crate) fn offsets(&self) -> &OffsetIndex {
         &self.offsets
     }
@@ -424,15 +447,11 @@ impl Segment {
             .map_err(|what| ScanError::Bad { position: located.position, what })
     }
 
-    /// Tells the indexes that the files were renamed by a suffix.
+    /// Tells the indexes that the files have their plain names with this suffix now.
     pub(crate) fn moved(&self, suffix: &str) {
-        let renamed = |path: PathBuf| {
-            let mut name = path.into_os_string();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        self.offsets.moved_to(renamed(self.offsets.path()));
-        self.times.moved_to(renamed(self.times.path()));
+        let named = |kind| self.dir.join(name::file_name(self.base, kind) + suffix);
+        self.offsets.moved_to(named(Kind::OffsetIndex));
+        self.times.moved_to(named(Kind::TimeIndex));
     }
 
     fn rebuild(&self, sizes: IndexSizes) -> Result<(), ScanError> {
@@ -508,5 +527,7 @@ pub(crate) enum WriteError {
     Torn { error: io::Error, undo: io::Error },
 }
 
+const OFFSET_ENTRY_BYTES: usize = 8;
+const TIME_ENTRY_BYTES: usize = 12;
 /// How far before a limit the index is asked for a batch to search from.
 const BOUNDARY_SEARCH_BYTES: u64 = 16 << 10;

@@ -1,6 +1,7 @@
 //! Logs on real directories and on the test disk, compared with what was put into them.
 
 mod basics;
+mod compact;
 mod crash;
 mod lookups;
 mod model;
@@ -37,7 +38,13 @@ pub(crate) fn client() -> Append {
 }
 
 pub(crate) fn fresh() -> OpenLog {
-    OpenLog { recovery_point: Offset(0), log_start: Offset(0), clean_stop: false, now: NOW }
+    OpenLog {
+        recovery_point: Offset(0),
+        log_start: Offset(0),
+        cleaned_to: Offset(0),
+        clean_stop: false,
+        now: NOW,
+    }
 }
 
 pub(crate) fn open(disk: &Arc<dyn Disk>, dir: &Path, config: &LogConfig) -> (Log, Recovered) {

@@ -1,0 +1,222 @@
+//! The I/O of a pass: reads keys into the map, and writes what is left of segments into new ones.
+
+use std::{
+    io::{self, IoSlice},
+    path::Path,
+    sync::Arc,
+};
+
+use milena_protocol::{
+    Offset, Timestamp,
+    compression::InflateLimit,
+    records::{Batch, BatchHeader},
+};
+
+use super::{CompactError, Filter, OffsetMap, Pace, Pass, Transactions, filter::Rest};
+use crate::{
+    fs::Disk,
+    index::{AbortedTransaction, Extent, OpenError, TransactionIndex},
+    segment::{
+        IndexSizes, Located, Segment, WholeScan, WriteError,
+        name::{self, CLEANED, Kind},
+    },
+};
+
+/// The last offset of every key from [`Pass::from`] on, in as much of `dirty` as there is room for.
+pub(crate) fn map_keys(
+    dirty: &[Arc<Segment>],
+    pass: &Pass,
+    mut transactions: Transactions,
+    pace: &mut dyn Pace,
+) -> Result<OffsetMap, CompactError> {
+    let offsets = u64::try_from(pass.until.0.saturating_sub(pass.from.0)).unwrap_or(0);
+    let mut map = OffsetMap::new(pass.map_bytes, offsets, pass.seed, pass.from);
+    for segment in dirty {
+        let size = segment.size();
+        let first = segment.find(pass.from, size);
+        let first = first.map_err(|error| CompactError::scan(segment.base, error))?;
+        let start = first.map_or(size, |batch| batch.position);
+        let mut scan = WholeScan::new(Arc::clone(segment.file()), start, size);
+        loop {
+            let position = scan.position();
+            let next = scan.next().map_err(|error| CompactError::scan(segment.base, error))?;
+            let Some(batch) = next else { break };
+            if !pace.spend(batch.size() as u64) {
+                return Err(CompactError::Interrupted);
+            }
+            let needless = transactions.is_needless(&batch);
+            if !needless && !batch.is_control() {
+                let full = map_batch(&batch, pass.from, &mut map)
+                    .map_err(|error| CompactError::build(segment.base, position, &error.into()))?;
+                if let Some(end) = full {
+                    map.set_end(end);
+                    return Ok(map);
+                }
+            }
+            map.set_end(batch.last_offset().next());
+        }
+    }
+    map.set_end(pass.until);
+    Ok(map)
+}
+
+/// The first offset that found no room, if there is one.
+fn map_batch(
+    batch: &Batch,
+    from: Offset,
+    map: &mut OffsetMap,
+) -> Result<Option<Offset>, milena_protocol::records::BatchError> {
+    for record in batch.records(InflateLimit::default())? {
+        let record = record?;
+        if record.offset < from {
+            continue;
+        }
+        if let Some(key) = &record.key
+            && !map.put(key, record.offset)
+        {
+            return Ok(Some(record.offset));
+        }
+    }
+    Ok(None)
+}
+
+/// All aborted transactions whose marker is in one of `segments`.
+pub(crate) fn aborted(
+    disk: &Arc<dyn Disk>,
+    segments: &[Arc<Segment>],
+) -> io::Result<Vec<AbortedTransaction>> {
+    let mut aborted = Vec::new();
+    for segment in segments {
+        let extent = Extent { end: Offset(i64::MAX), log_bytes: segment.size() };
+        let path = segment.path(Kind::TxnIndex);
+        let index = TransactionIndex::open(disk, &path, segment.base, extent);
+        let index = index.map_err(|error| match error {
+            OpenError::Io(error) => error,
+            // To go on would bring back what was aborted.
+            error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        })?;
+        aborted.extend(index.aborted_in(Offset::ZERO, Offset(i64::MAX))?.transactions);
+    }
+    Ok(aborted)
+}
+
+/// A segment that is to replace others. Its files have the suffix `.cleaned` and are synced.
+#[derive(Debug)]
+pub(crate) struct Rewritten {
+    pub(crate) segment: Segment,
+    pub(crate) kinds: Vec<Kind>,
+}
+
+/// Writes what `filter` leaves of `sources` into one new segment.
+///
+/// # Errors
+/// Files may be left behind: [`discard`] removes them.
+pub(crate) fn rewrite(
+    disk: &Arc<dyn Disk>,
+    dir: &Arc<Path>,
+    sources: &[Arc<Segment>],
+    sizes: IndexSizes,
+    filter: &mut Filter<'_>,
+    pace: &mut dyn Pace,
+) -> Result<Option<Rewritten>, CompactError> {
+    let (Some(first), Some(last)) = (sources.first(), sources.last()) else { return Ok(None) };
+    let made: Timestamp = last.created();
+    let segment = Segment::create_cleaned(disk, dir, first.base, sizes, made)?;
+    let mut output = Output { segment, sizes, position: 0, buffered: Vec::new() };
+    for source in sources {
+        let mut scan = WholeScan::new(Arc::clone(source.file()), 0, source.size());
+        loop {
+            let position = scan.position();
+            let next = scan.next().map_err(|error| CompactError::scan(source.base, error))?;
+            let Some(batch) = next else { break };
+            let rest = filter.apply(&batch);
+            let rest = rest.map_err(|error| CompactError::build(source.base, position, &error))?;
+            let kept = match &rest {
+                Rest::Nothing => &[][..],
+                Rest::Whole => batch.bytes(),
+                Rest::Changed(bytes) => bytes,
+            };
+            output.add(source.base, position, kept)?;
+            if !pace.spend((batch.size() + kept.len()) as u64) {
+                return Err(CompactError::Interrupted);
+            }
+        }
+    }
+    output.write_out()?;
+    let segment = output.segment;
+    segment.seal()?;
+    segment.sync_all()?;
+    let mut kinds = vec![Kind::TimeIndex, Kind::OffsetIndex];
+    let aborted = filter.transactions().take_kept();
+    if !aborted.is_empty() {
+        write_aborted(disk, &segment, &aborted)?;
+        kinds.insert(0, Kind::TxnIndex);
+    }
+    kinds.push(Kind::Log);
+    Ok(Some(Rewritten { segment, kinds }))
+}
+
+/// Removes what a rewrite of the segment at `base` may have left behind, as far as that can be
+/// done; the next start removes the rest.
+pub(crate) fn discard(disk: &dyn Disk, dir: &Path, base: Offset) {
+    for kind in Kind::ALL {
+        // Most are not there.
+        let _ = disk.remove_file(&dir.join(name::file_name(base, kind) + CLEANED));
+    }
+}
+
+struct Output {
+    segment: Segment,
+    sizes: IndexSizes,
+    /// Where the next batch goes, the buffer counted.
+    position: u64,
+    buffered: Vec<u8>,
+}
+
+impl Output {
+    /// Adds a batch, which is what is left of the one at `origin` of the segment `source`.
+    fn add(&mut self, source: Offset, origin: u64, batch: &[u8]) -> Result<(), CompactError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let header = BatchHeader::read(batch)
+            .map_err(|error| CompactError::build(source, origin, &error.into()))?;
+        let located = Located { position: self.position, header };
+        self.segment.note(&located, self.sizes.interval);
+        self.position += batch.len() as u64;
+        self.buffered.extend_from_slice(batch);
+        if self.buffered.len() >= WRITE_BYTES { Ok(self.write_out()?) } else { Ok(()) }
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        if self.buffered.is_empty() {
+            return Ok(());
+        }
+        let from = self.position - self.buffered.len() as u64;
+        let written = self.segment.write(&mut [IoSlice::new(&self.buffered)], from);
+        // Nobody reads it yet, so that a torn one is as good as none.
+        written.map_err(|error| match error {
+            WriteError::Undone(error) | WriteError::Torn { error, .. } => error,
+        })?;
+        self.buffered.clear();
+        self.segment.publish(self.position);
+        Ok(())
+    }
+}
+
+fn write_aborted(
+    disk: &Arc<dyn Disk>,
+    segment: &Segment,
+    aborted: &[AbortedTransaction],
+) -> io::Result<()> {
+    let mut path = segment.path(Kind::TxnIndex).into_os_string();
+    path.push(CLEANED);
+    let index = TransactionIndex::create(disk, Path::new(&path), segment.base)?;
+    for transaction in aborted {
+        index.append(*transaction).map_err(io::Error::other)?;
+    }
+    index.sync()
+}
+
+/// Batches are written this many bytes at a time.
+const WRITE_BYTES: usize = 1 << 20;
