@@ -145,6 +145,20 @@ fn very_many_names_that_cannot_be_created_are_refused_in_no_time() {
 }
 
 #[test]
+fn a_topic_of_the_brokers_own_is_not_created_as_any_other() {
+    let broker = TestBroker::start(&[("num.partitions", "7")]);
+    let mut client = broker.connect();
+    for (name, partitions) in [("__transaction_state", 0), ("__consumer_offsets", 50), ("a", 7)] {
+        let asked = MetadataRequest { allow_auto_topic_creation: true, ..named(&[name]) };
+        let topic = only(client.ask(13, &asked));
+        assert_eq!(
+            (topic.partitions.len(), topic.error_code.is_ok()),
+            (partitions, partitions > 0)
+        );
+    }
+}
+
+#[test]
 fn a_topic_is_asked_for_by_its_id() {
     let broker = TestBroker::start(&[]);
     let mut client = broker.connect();

@@ -129,7 +129,8 @@ fn answer<'a>(
     }
 }
 
-/// What is asked for by a name that is good and new.
+/// What is asked for by a name that is good and new. Of the brokers' own topics only those that
+/// they have a use for: one that was begun as any other would be in the way later.
 fn missing(
     services: &Services,
     image: &Image,
@@ -139,13 +140,14 @@ fn missing(
     names
         .filter_map(|topic| topic.name.clone())
         .filter(|name| check_topic_name(name).is_ok() && image.topic(name).is_none())
-        .map(|name| {
-            internal_topics::creatable(services, &name).unwrap_or_else(|| CreatableTopic {
+        .filter_map(|name| match is_internal(&name) {
+            true => internal_topics::creatable(services, &name),
+            false => Some(CreatableTopic {
                 name,
                 num_partitions: -1,
                 replication_factor: -1,
                 ..CreatableTopic::default()
-            })
+            }),
         })
         .collect()
 }
