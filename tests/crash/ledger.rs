@@ -8,6 +8,8 @@ use std::{
 
 use milena_broker::client::{Cluster, Consumer, Start};
 
+use super::dice::Dice;
+
 /// Topic and partition.
 pub(crate) type Place = (&'static str, i32);
 
@@ -40,7 +42,36 @@ pub(crate) struct Ledger {
     acknowledged: BTreeMap<(Place, i64), Value>,
     sent: BTreeMap<Place, BTreeSet<Value>>,
     /// What an earlier reading found, and every later one must.
-    read: BTreeMap<Place, Vec<Value>>,
+    read: BTreeMap<Place, Found>,
+    /// Where deletions of records were asked to go to at most, and where they were said to be.
+    trims: BTreeMap<Place, Trim>,
+}
+
+/// All of a partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    first: i64,
+    values: Vec<Value>,
+}
+
+impl Found {
+    fn at(&self, offset: i64) -> Option<&Value> {
+        usize::try_from(offset - self.first).ok().and_then(|at| self.values.get(at))
+    }
+
+    fn end(&self) -> i64 {
+        self.first + i64::try_from(self.values.len()).expect("an offset")
+    }
+
+    fn with_offsets(&self) -> impl Iterator<Item = (i64, &Value)> {
+        (self.first..).zip(&self.values)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Trim {
+    asked: i64,
+    acknowledged: i64,
 }
 
 impl Ledger {
@@ -49,7 +80,7 @@ impl Ledger {
     }
 
     pub(crate) fn records(&self) -> usize {
-        self.read.values().map(Vec::len).sum()
+        self.read.values().map(|found| found.values.len()).sum()
     }
 
     pub(crate) fn note_sent(&mut self, place: Place, values: &[Value]) {
@@ -63,52 +94,77 @@ impl Ledger {
         }
     }
 
+    /// Somewhere in what was read, so that it is committed, and before the last of it.
+    pub(crate) fn ask_trim(&mut self, place: Place, dice: &mut Dice) -> Option<i64> {
+        let found = self.read.get(&place)?;
+        let room = u32::try_from(found.values.len().checked_sub(1)?).ok()?;
+        let to = found.first + i64::from(dice.below(room / 8 + 1));
+        let trim = self.trims.entry(place).or_default();
+        trim.asked = trim.asked.max(to);
+        Some(to)
+    }
+
+    pub(crate) fn note_trimmed(&mut self, place: Place, to: i64) {
+        let trim = self.trims.entry(place).or_default();
+        trim.acknowledged = trim.acknowledged.max(to);
+    }
+
     /// Holds what the broker has against what it promised. Of writers that never give up
     /// (`persistent`) nothing may be missing in between.
-    pub(crate) fn check(&mut self, found: BTreeMap<Place, Vec<Value>>, persistent: &[u32]) {
+    pub(crate) fn check(&mut self, found: BTreeMap<Place, Found>, persistent: &[u32]) {
+        for (place, found) in &found {
+            let trim = self.trims.get(place).copied().unwrap_or_default();
+            let begins = trim.acknowledged..=trim.asked;
+            assert!(begins.contains(&found.first), "{place:?} begins at {}: {trim:?}", found.first);
+            self.check_order(*place, found, persistent);
+        }
+        let nothing = Found::default();
         for (&(place, offset), value) in &self.acknowledged {
-            let at = usize::try_from(offset).expect("an offset");
-            let there = found.get(&place).and_then(|values| values.get(at));
-            assert_eq!(there, Some(value), "{place:?} offset {offset} was acknowledged");
+            let found = found.get(&place).unwrap_or(&nothing);
+            if offset >= found.first {
+                let context = format!("{place:?} offset {offset} was acknowledged");
+                assert_eq!(found.at(offset), Some(value), "{context}");
+            }
         }
         for (place, before) in &self.read {
-            let now = found.get(place).map(Vec::as_slice).unwrap_or_default();
-            assert!(now.starts_with(before), "{place:?} is not what it was");
-        }
-        for (place, values) in &found {
-            let mut last: BTreeMap<u32, u64> = BTreeMap::new();
-            for (offset, value) in values.iter().enumerate() {
-                let context = format!("{place:?} offset {offset}");
-                assert!(self.sent[place].contains(value), "{context}: never sent: {value:?}");
-                let before = last.insert(value.writer, value.number);
-                if persistent.contains(&value.writer) {
-                    let next = before.map_or(0, |before| before + 1);
-                    assert_eq!(value.number, next, "{context}: twice, missing or out of order");
-                } else {
-                    assert!(before < Some(value.number), "{context}: twice or out of order");
-                }
+            let now = found.get(place).unwrap_or(&nothing);
+            for (offset, value) in before.with_offsets().filter(|(at, _)| *at >= now.first) {
+                assert_eq!(now.at(offset), Some(value), "{place:?} offset {offset} was read");
             }
         }
         self.read = found;
     }
+
+    fn check_order(&self, place: Place, found: &Found, persistent: &[u32]) {
+        let mut last: BTreeMap<u32, u64> = BTreeMap::new();
+        for (offset, value) in found.with_offsets() {
+            let context = format!("{place:?} offset {offset}");
+            assert!(self.sent[&place].contains(value), "{context}: never sent: {value:?}");
+            let before = last.insert(value.writer, value.number);
+            assert!(before < Some(value.number), "{context}: twice or out of order");
+            let unseen = before.is_none() && found.first > 0;
+            if persistent.contains(&value.writer) && !unseen {
+                let next = before.map_or(0, |before| before + 1);
+                assert_eq!(value.number, next, "{context}: something is missing before it");
+            }
+        }
+    }
 }
 
 /// Reads all that a topic has, and makes sure that no offset is left out.
-pub(crate) async fn read_topic(
-    address: SocketAddr,
-    topic: &'static str,
-) -> BTreeMap<Place, Vec<Value>> {
+pub(crate) async fn read_topic(address: SocketAddr, topic: &'static str) -> BTreeMap<Place, Found> {
     let cluster = Cluster::connect(&address.to_string(), PATIENCE).await.expect("connect");
     let mut consumer =
         Consumer::new(cluster, topic, None, Start::Earliest).await.expect("begin to read");
-    let mut found: BTreeMap<Place, Vec<Value>> = BTreeMap::new();
+    let mut found: BTreeMap<Place, Found> = BTreeMap::new();
     while !consumer.at_end() {
         for record in consumer.poll(PATIENCE).await.expect("read") {
-            let values = found.entry((topic, record.partition)).or_default();
-            assert_eq!(record.offset, i64::try_from(values.len()).expect("an offset"), "a gap");
+            let first = Found { first: record.offset, values: Vec::new() };
+            let found = found.entry((topic, record.partition)).or_insert(first);
+            assert_eq!(record.offset, found.end(), "a gap");
             let value = record.value.expect("a value");
             let value = std::str::from_utf8(&value).ok().and_then(Value::parse);
-            values.push(value.expect("a value as it was sent"));
+            found.values.push(value.expect("a value as it was sent"));
         }
     }
     found

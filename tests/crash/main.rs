@@ -1,5 +1,5 @@
 //! Kills a broker again and again while producers write to it, and holds what is left against what
-//! was acknowledged.
+//! was acknowledged: records, deleted records, topics made and topics deleted.
 //!
 //! `MILENA_CRASH_KILLS` says how often (6), `MILENA_CRASH_SEED` repeats the sizes and the moments
 //! of an earlier run, as far as the machine is the same.
@@ -12,6 +12,7 @@
     reason = "a test of processes and real files, which tells how far it got"
 )]
 
+mod chores;
 mod dice;
 mod ledger;
 mod process;
@@ -38,8 +39,9 @@ use milena_storage::{
 };
 use tempfile::TempDir;
 
+use chores::Chores;
 use dice::Dice;
-use ledger::{Ledger, Place, Value, read_topic};
+use ledger::{Found, Ledger, Place, read_topic};
 use process::Process;
 use writer::{Kind, Writer};
 
@@ -57,6 +59,7 @@ fn what_was_acknowledged_outlives_every_kill() {
         Writer::new(2, "mixed", Kind::Idempotent, dice.split()),
         Writer::new(3, "mixed", Kind::Leader, dice.split()),
     ];
+    let mut chores = Chores::new(vec![("mixed", 0), ("mixed", 1)], dice.split());
     let ledger = Mutex::new(Ledger::default());
     for kill in 0..kills {
         let broker = Process::start(&data, SETTINGS);
@@ -64,17 +67,21 @@ fn what_was_acknowledged_outlives_every_kill() {
             block_on(create_topics(broker.address())).unwrap();
         }
         check(&ledger, broker.address());
+        block_on(chores.check(broker.address(), &data));
         thread::scope(|scope| {
+            let (address, ledger) = (broker.address(), &ledger);
             for writer in &mut writers {
-                let (address, ledger) = (broker.address(), &ledger);
                 scope.spawn(move || block_on(writer.run(address, ledger)));
             }
+            let chores = chores.run(address, ledger);
+            scope.spawn(|| block_on(chores));
             thread::sleep(Duration::from_millis(u64::from(100 + dice.below(700))));
             broker.kill();
         });
     }
     let broker = Process::start(&data, SETTINGS);
     check(&ledger, broker.address());
+    block_on(chores.check(broker.address(), &data));
     broker.stop();
     assert_eq!(findings(&data), [], "seed {seed}");
     let ledger = ledger.into_inner().unwrap();
@@ -163,7 +170,7 @@ async fn create_topics(address: SocketAddr) -> Result<(), ClientError> {
 }
 
 fn check(ledger: &Mutex<Ledger>, address: SocketAddr) {
-    let mut found: BTreeMap<Place, Vec<Value>> = BTreeMap::new();
+    let mut found: BTreeMap<Place, Found> = BTreeMap::new();
     for (topic, _) in TOPICS {
         found.extend(block_on(read_topic(address, topic)));
     }
