@@ -171,7 +171,7 @@ impl<'a> Parsed<'a> {
 
     fn headers(&self, share: impl Fn(&[u8]) -> Bytes) -> Result<Vec<Header>, RecordFault> {
         let mut rest = self.headers;
-        let room = rest.len() / HEADER_BYTES_MIN;
+        let room = (rest.len() / HEADER_BYTES_MIN).min(HEADERS_MAX);
         let count = usize::try_from(self.header_count).ok().filter(|&count| count <= room);
         let count = count.ok_or(RecordFault::BadHeaderCount(self.header_count))?;
         let mut headers = Vec::new();
@@ -200,5 +200,8 @@ fn read_nullable<'a>(src: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RecordFault
 
 /// The length of a null key or value.
 pub(super) const NULL_LENGTH: i32 = -1;
+/// Headers of one record. Kafka has no limit; but one takes two bytes in a batch, which compress to
+/// nothing, and many more in memory.
+pub(super) const HEADERS_MAX: usize = 100_000;
 /// The length of an empty key and that of a value.
 const HEADER_BYTES_MIN: usize = 2;

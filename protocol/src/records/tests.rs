@@ -478,3 +478,17 @@ proptest! {
         let _ = read(&forged(*batch.header(), &body));
     }
 }
+
+#[test]
+fn headers_of_a_record_take_a_bounded_amount_of_memory() {
+    let with_headers = |count: usize| {
+        let record = Record { headers: vec![Header::default(); count], ..Record::default() };
+        let mut builder = BatchBuilder::new(Codec::Zstd);
+        builder.append_record(&record).unwrap();
+        read(&parse(&builder.build().unwrap()).unwrap())
+    };
+    assert_eq!(with_headers(record::HEADERS_MAX).unwrap()[0].headers.len(), record::HEADERS_MAX);
+    let fault = RecordFault::BadHeaderCount(i32::try_from(record::HEADERS_MAX).unwrap() + 1);
+    let refused = with_headers(record::HEADERS_MAX + 1).unwrap_err();
+    assert_eq!(refused, BatchError::Record { index: 0, fault });
+}
