@@ -112,6 +112,9 @@ impl Inspection {
         for (index, record) in (0..).zip(records) {
             let record = record.map_err(|error| unreadable(batch, error))?;
             self.check(index, &record, &mut faults);
+            if faults.records.len() == RECORD_ERRORS_MAX {
+                break;
+            }
         }
         faults.into_result()
     }
@@ -152,6 +155,9 @@ impl Faults {
         }
     }
 }
+
+/// Enough to tell what is wrong: a small batch can inflate to millions of records, all of them so.
+const RECORD_ERRORS_MAX: usize = 1000;
 
 /// The records inside a batch that is whole itself.
 fn unreadable(batch: &Batch, error: BatchError) -> AppendError {

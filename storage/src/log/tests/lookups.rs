@@ -9,6 +9,7 @@ use milena_protocol::{
 use super::*;
 use crate::{
     epochs::EpochEnd,
+    fs::sim::SimDisk,
     log::{AppendError, FoundOffset, InvalidBatch, RecordError},
 };
 
@@ -167,4 +168,21 @@ fn a_batch_sent_again_is_answered_with_its_first_offsets_even_after_a_crash() {
         Err(AppendError::FencedProducer { .. })
     ));
     assert_eq!(log.end_offset(), end.plus(2));
+}
+
+#[test]
+fn of_very_many_faulty_records_only_some_are_named() {
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+    let config = LogConfig { compact: true, ..small() };
+    let (log, _) = open(&disk, Path::new("/log"), &config);
+    let mut builder = BatchBuilder::new(Codec::Zstd);
+    for _ in 0..5000 {
+        builder.append(NOW, None, Some(b"no key"), &[]).unwrap();
+    }
+    match log.append(builder.build().unwrap(), client()).unwrap_err() {
+        AppendError::Invalid { reason: InvalidBatch::MissingKey, records } => {
+            assert_eq!(records.len(), 1000);
+        }
+        error => panic!("{error:?}"),
+    }
 }
