@@ -3,7 +3,11 @@
 //! Whatever waits is decided in one go, each on the outcome of those before it, and committed with
 //! one sync. Nobody is answered, and no image is published, before that.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
@@ -91,7 +95,12 @@ impl Driver {
         let mut batches = Vec::new();
         let mut answers = Vec::new();
         for job in jobs {
-            let Decided { records, answer } = job(&self.view(&image, &config));
+            let decided = catch_unwind(AssertUnwindSafe(|| job(&self.view(&image, &config))));
+            // Whoever asked hears that nothing was committed; the others are not to suffer.
+            let Ok(Decided { records, answer }) = decided else {
+                error!("a decision panicked and is void");
+                continue;
+            };
             match take_in(&mut image, &records) {
                 Ok(()) => {
                     if !records.is_empty() {

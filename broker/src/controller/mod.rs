@@ -199,7 +199,8 @@ impl Controller {
         });
         let stopped = || NotCommitted("the controller has stopped".to_owned());
         self.messages.send(Message::Decide(job)).await.map_err(|_| stopped())?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
+        let void = || NotCommitted("the controller stopped, or could not decide".to_owned());
+        answer.await.unwrap_or_else(|_| Err(void()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Decisions by table: an image, a request, and what comes out.
 
 use milena_protocol::{
-    LeaderEpoch,
+    LeaderEpoch, Timestamp,
     messages::topics::{
         create_partitions::CreatePartitionsAssignment,
         create_topics::{CreatableReplicaAssignment, CreatableTopicConfig},
@@ -10,9 +10,9 @@ use milena_protocol::{
 
 use super::*;
 use crate::{
-    clock::SeededRng,
+    clock::{ManualClock, SeededRng},
     config::{Settings, parse_properties},
-    metadata::{Resource, ResourceKind},
+    metadata::{Resource, ResourceKind, Status},
 };
 
 /// A cluster of one broker, to which decisions are put.
@@ -500,4 +500,46 @@ fn with_one_broker_there_is_nothing_to_elect_or_move() {
     let outcomes = leaders::reassign(&world.view(), &moves);
     assert_eq!(outcomes[..2], [Ok(()), Err(Refusal::NothingToCancel)]);
     assert!(matches!(outcomes[2], Err(Refusal::BadAssignment(_))));
+}
+
+/// A log that keeps nothing but counts.
+#[derive(Debug, Default)]
+struct Counting {
+    end: i64,
+}
+
+impl Quorum for Counting {
+    fn propose(
+        &mut self,
+        batches: &[Vec<MetadataRecord>],
+        _now: Timestamp,
+    ) -> Result<i64, NotCommitted> {
+        self.end += batches.iter().map(|batch| i64::try_from(batch.len()).unwrap()).sum::<i64>();
+        Ok(self.end)
+    }
+
+    fn status(&self) -> Status {
+        Status::default()
+    }
+}
+
+#[tokio::test]
+async fn a_decision_that_panics_is_void_and_the_next_one_is_made() {
+    let world = World::new();
+    let parts = Parts {
+        quorum: Box::new(Counting::default()),
+        metadata: Arc::default(),
+        config: Arc::new(ArcSwap::from_pointee(world.config.clone())),
+        node: world.view().node,
+        clock: Arc::new(ManualClock::default()),
+        rng: Arc::new(SeededRng::new(7)),
+    };
+    let (controller, mut driver) = Controller::new(parts);
+    driver.start(Image::default()).unwrap();
+    let running = tokio::task::spawn_blocking(move || driver.run());
+    let panicked = controller.decide(|_| -> (Vec<MetadataRecord>, ()) { panic!("a fault") }).await;
+    assert!(panicked.is_err());
+    assert_eq!(controller.decide(|_| (Vec::new(), 7)).await, Ok(7));
+    controller.stop().await;
+    running.await.unwrap();
 }
