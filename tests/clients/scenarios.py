@@ -287,6 +287,72 @@ def producer_over_restart(s):
     eventually(s.read_back)
 
 
+class Group:
+    """Members of one group that read a topic of four partitions, some records at a time in each."""
+
+    def __init__(self, s):
+        self.s, self.written = s, 0
+        s.call("create_topic", partitions=4)
+        self.write(10)
+
+    def write(self, count):
+        for p in range(4):
+            self.s.call("produce", partition=p, records=[packed(r) for r in some(count)])
+        self.written += count
+
+    def join(self, *members):
+        for member in members:
+            self.s.call("join_group", group=self.s.topic, member=member)
+
+    def leave(self, *members):
+        for member in members:
+            self.s.call("leave", member=member)
+
+    def read(self, *members, start):
+        """Has the members read and commit all from offset `start` on, with as many partitions each; nothing older."""
+        taken, assigned = set(), {}
+
+        def look():
+            for member in members:
+                answer = self.s.call("poll", member=member)
+                taken.update(map(tuple, answer["taken"]))
+                assigned[member] = answer["assigned"]
+            check("partitions assigned", sorted(sum(assigned.values(), [])), [0, 1, 2, 3])
+            check("partitions each", [len(a) for a in assigned.values()], [4 // len(members)] * len(members))
+            check("records read", sorted(taken), [(p, o) for p in range(4) for o in range(start, self.written)])
+
+        eventually(look, 60)
+        for member in members:
+            self.s.call("commit", member=member)
+
+
+def members_share(s):
+    group = Group(s)
+    group.join("a")
+    group.read("a", start=0)
+    group.join("b")
+    group.write(10)
+    group.read("a", "b", start=10)
+    group.leave("a")
+    group.write(10)
+    group.read("b", start=20)
+    group.leave("b")
+
+
+def members_over_restart(s):
+    group = Group(s)
+    group.join("a", "b")
+    group.read("a", "b", start=0)
+    yield
+    group.write(10)
+    group.read("a", "b", start=10)
+    group.leave("a", "b")
+    group.join("c")
+    group.write(10)
+    group.read("c", start=20)
+    group.leave("c")
+
+
 FIRST = [
     ("create topic", create_topic),
     ("create by writing", topic_by_writing),
@@ -317,6 +383,7 @@ FIRST = [
     ("offset of a time", offset_for_timestamp),
     ("first, last offset", first_and_last_offset),
     ("group resumes", group_resumes),
+    ("group of members", members_share),
     ("delete records", delete_records),
     ("delete topic", delete_topic),
     ("100,000 records", many_records),
@@ -325,6 +392,7 @@ AROUND_RESTART = [
     ("read after", read_after_restart),
     ("producer over", producer_over_restart),
     ("group over", group_over_restart),
+    ("group of members over", members_over_restart),
 ]
 DURING_RESTART = [("writing over", writing_over_restart)]
 

@@ -49,6 +49,7 @@ type command struct {
 	Value     string          `json:"value"`
 	Timeout   int             `json:"timeout"`
 	Group     string          `json:"group"`
+	Member    string          `json:"member"`
 }
 
 // record is one record as commands and answers spell it; encoding/json makes base64 of the byte slices and null of nil.
@@ -78,6 +79,14 @@ type driver struct {
 	address   string
 	admin     *kadm.Client
 	producers map[string]*kgo.Client
+	members   map[string]*member
+}
+
+// member is a consumer in a group and the partitions that it has at the moment.
+type member struct {
+	client   *kgo.Client
+	mutex    sync.Mutex
+	assigned map[int32]bool
 }
 
 func main() {
@@ -86,7 +95,7 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	d := &driver{address, kadm.NewClient(client), map[string]*kgo.Client{}}
+	d := &driver{address, kadm.NewClient(client), map[string]*kgo.Client{}, map[string]*member{}}
 	lines := bufio.NewReaderSize(os.Stdin, 1<<20)
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -152,6 +161,16 @@ func (d *driver) answer(c *command) (object, error) {
 		return d.produce(cx, c)
 	case "consume":
 		return d.consume(cx, c)
+	case "join_group":
+		return object{}, d.joinGroup(c)
+	case "poll":
+		return d.poll(cx, c)
+	case "commit":
+		return object{}, d.members[c.Member].client.CommitUncommittedOffsets(cx)
+	case "leave":
+		d.members[c.Member].client.Close()
+		delete(d.members, c.Member)
+		return object{}, nil
 	case "tail":
 		return d.tail(cx, c)
 	case "subscribe":
@@ -335,6 +354,53 @@ func (d *driver) subscribe(cx context.Context, c *command) (object, error) {
 		return nil, err
 	}
 	return sink.answer()
+}
+
+func (d *driver) joinGroup(c *command) error {
+	m := &member{assigned: map[int32]bool{}}
+	change := func(has bool) func(context.Context, *kgo.Client, map[string][]int32) {
+		return func(_ context.Context, _ *kgo.Client, changed map[string][]int32) {
+			m.mutex.Lock()
+			defer m.mutex.Unlock()
+			for _, partition := range changed[c.Topic] {
+				m.assigned[partition] = has
+			}
+		}
+	}
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(d.address),
+		kgo.ClientID("franz-go"),
+		kgo.ConsumerGroup(c.Group),
+		kgo.ConsumeTopics(c.Topic),
+		kgo.SessionTimeout(10*time.Second),
+		kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.OnPartitionsAssigned(change(true)),
+		kgo.OnPartitionsRevoked(change(false)),
+		kgo.OnPartitionsLost(change(false)),
+	)
+	m.client = client
+	d.members[c.Member] = m
+	return err
+}
+
+func (d *driver) poll(cx context.Context, c *command) (object, error) {
+	m := d.members[c.Member]
+	cx, cancel := context.WithTimeout(cx, time.Second)
+	defer cancel()
+	taken := [][2]int64{}
+	m.client.PollFetches(cx).EachRecord(func(r *kgo.Record) {
+		taken = append(taken, [2]int64{int64(r.Partition), r.Offset})
+	})
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	assigned := []int32{}
+	for partition := range int32(1000) {
+		if m.assigned[partition] {
+			assigned = append(assigned, partition)
+		}
+	}
+	return object{"assigned": assigned, "taken": taken}, nil
 }
 
 func (d *driver) consumer(c *command, from kgo.Offset) (*kgo.Client, error) {

@@ -51,6 +51,7 @@ public final class Driver {
     private final Map<String, Object> base;
     private final Admin admin;
     private final Map<String, KafkaProducer<byte[], byte[]>> producers = new HashMap<>();
+    private final Map<String, KafkaConsumer<byte[], byte[]>> members = new HashMap<>();
 
     private Driver(String address) {
         base = Map.of("bootstrap.servers", address, "client.id", "java");
@@ -94,6 +95,10 @@ public final class Driver {
             case "consume" -> consume(c);
             case "tail" -> tail(c);
             case "subscribe" -> subscribe(c);
+            case "join_group" -> joinGroup(c);
+            case "poll" -> poll(c);
+            case "commit" -> commit(c);
+            case "leave" -> leave(c);
             default -> throw new UnsupportedOperationException("no " + c.get("op").asText() + " in this client");
         };
     }
@@ -107,6 +112,42 @@ public final class Driver {
         ArrayNode codecs = hello.putArray("codecs");
         List.of("none", "gzip", "snappy", "lz4", "zstd").forEach(codecs::add);
         return hello;
+    }
+
+    private ObjectNode joinGroup(JsonNode c) {
+        Map<String, Object> config = new HashMap<>(base);
+        config.put("group.id", c.get("group").asText());
+        config.put("session.timeout.ms", "10000");
+        config.put("enable.auto.commit", "false");
+        config.put("auto.offset.reset", "earliest");
+        config.put("key.deserializer", ByteArrayDeserializer.class);
+        config.put("value.deserializer", ByteArrayDeserializer.class);
+        KafkaConsumer<byte[], byte[]> member = new KafkaConsumer<>(config);
+        member.subscribe(List.of(c.get("topic").asText()));
+        members.put(c.get("member").asText(), member);
+        return JSON.createObjectNode();
+    }
+
+    private ObjectNode poll(JsonNode c) {
+        KafkaConsumer<byte[], byte[]> member = members.get(c.get("member").asText());
+        ObjectNode answer = JSON.createObjectNode();
+        ArrayNode taken = answer.putArray("taken");
+        for (ConsumerRecord<byte[], byte[]> r : member.poll(Duration.ofSeconds(1))) {
+            taken.addArray().add(r.partition()).add(r.offset());
+        }
+        ArrayNode assigned = answer.putArray("assigned");
+        member.assignment().stream().mapToInt(TopicPartition::partition).sorted().forEach(assigned::add);
+        return answer;
+    }
+
+    private ObjectNode commit(JsonNode c) {
+        members.get(c.get("member").asText()).commitSync();
+        return JSON.createObjectNode();
+    }
+
+    private ObjectNode leave(JsonNode c) {
+        members.remove(c.get("member").asText()).close();
+        return JSON.createObjectNode();
     }
 
     private ObjectNode createTopic(JsonNode c) throws Exception {

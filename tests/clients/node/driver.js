@@ -73,6 +73,7 @@ const address = process.argv[2]
 const retry = { initialRetryTime: 100, retries: 15, maxRetryTime: 2000 }
 const kafka = new Kafka({ clientId: 'kafkajs', brokers: [address], logLevel: logLevel.ERROR, retry })
 const producers = new Map()
+const members = new Map()
 
 class NotAvailable extends Error {}
 
@@ -194,6 +195,48 @@ const operations = {
       await consumer.disconnect()
     }
     return sink.answer()
+  },
+
+  async join_group(c) {
+    const consumer = kafka.consumer({ groupId: c.group, sessionTimeout: 10000, retry })
+    const member = { consumer, topic: c.topic, assigned: [], taken: [], next: new Map() }
+    members.set(c.member, member)
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      member.assigned = payload.memberAssignment[c.topic] || []
+    })
+    consumer.on(consumer.events.REBALANCING, () => {
+      member.assigned = []
+    })
+    await consumer.connect()
+    await consumer.subscribe({ topic: c.topic, fromBeginning: true })
+    await consumer.run({
+      autoCommit: false,
+      eachMessage: async ({ partition, message }) => {
+        member.taken.push([partition, Number(message.offset)])
+        member.next.set(partition, Number(message.offset) + 1)
+      },
+    })
+    return {}
+  },
+
+  async poll(c) {
+    const member = members.get(c.member)
+    await new Promise(resolve => setTimeout(resolve, 1000))
+    return { assigned: [...member.assigned].sort((a, b) => a - b), taken: member.taken.splice(0) }
+  },
+
+  async commit(c) {
+    const { consumer, topic, next } = members.get(c.member)
+    const read = [...next]
+    next.clear() // a partition that another member has by the next time is not for this one to commit
+    await consumer.commitOffsets(read.map(([partition, offset]) => ({ topic, partition, offset: String(offset) })))
+    return {}
+  },
+
+  async leave(c) {
+    await members.get(c.member).consumer.disconnect()
+    members.delete(c.member)
+    return {}
   },
 
   async tail(c) {

@@ -26,6 +26,7 @@ class AioKafka:
     def __init__(self, address):
         self.base = {"bootstrap_servers": address, "client_id": "aiokafka"}
         self.producers = {}
+        self.members = {}
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
@@ -86,6 +87,36 @@ class AioKafka:
         wanted = {partition: RecordsToDelete(before_offset=c["before"])}
         result = await self.with_admin(lambda admin: admin.delete_records(wanted, timeout_ms=20_000))
         return {"low_watermark": result[partition]}
+
+    @on_loop
+    async def join_group(self, c):
+        member = AIOKafkaConsumer(
+            c["topic"],
+            **self.base,
+            group_id=c["group"],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        self.members[c["member"]] = member
+        await member.start()
+        return {}
+
+    @on_loop
+    async def poll(self, c):
+        member = self.members[c["member"]]
+        fetched = await member.getmany(timeout_ms=1000, max_records=500)
+        taken = [[r.partition, r.offset] for records in fetched.values() for r in records]
+        return {"assigned": sorted(p.partition for p in member.assignment()), "taken": taken}
+
+    @on_loop
+    async def commit(self, c):
+        await self.members[c["member"]].commit()
+        return {}
+
+    @on_loop
+    async def leave(self, c):
+        await self.members.pop(c["member"]).stop()
+        return {}
 
     @on_loop
     async def offsets(self, c):

@@ -23,6 +23,7 @@ class Confluent:
         self.base = {"bootstrap.servers": address, "client.id": "confluent-kafka"}
         self.admin = AdminClient(self.base)
         self.producers = {}
+        self.members = {}
 
     def hello(self, _):
         return {
@@ -166,6 +167,29 @@ class Confluent:
             return sink.answer()
         finally:
             consumer.close()
+
+    def join_group(self, c):
+        joining = {"group.id": c["group"], "auto.offset.reset": "earliest", "session.timeout.ms": 10_000}
+        self.members[c["member"]] = self.consumer(joining)
+        self.members[c["member"]].subscribe([c["topic"]])
+        return {}
+
+    def poll(self, c):
+        member = self.members[c["member"]]
+        taken = [[m.partition(), m.offset()] for m in member.consume(500, timeout=1) if not m.error()]
+        return {"assigned": sorted(p.partition for p in member.assignment()), "taken": taken}
+
+    def commit(self, c):
+        try:
+            self.members[c["member"]].commit(asynchronous=False)
+        except KafkaException as e:
+            if e.args[0].code() != KafkaError._NO_OFFSET:  # nothing was read since
+                raise
+        return {}
+
+    def leave(self, c):
+        self.members.pop(c["member"]).close()
+        return {}
 
     def consumer(self, more=None):
         return Consumer(

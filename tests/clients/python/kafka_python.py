@@ -1,6 +1,7 @@
 """Driver for kafka-python."""
 
 import sys
+import threading
 import time
 
 import kafka
@@ -10,10 +11,40 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, Ne
 from driver import NotAvailable, Record, Sink, records_of, serve
 
 
+class Member:
+    """Polls without pause on a thread of its own: kafka-python starts a join anew that ended between two polls."""
+
+    def __init__(self, base, group, topic):
+        self.consumer = KafkaConsumer(
+            **base,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=10_000,
+        )
+        self.consumer.subscribe([topic])
+        self.taken, self.lock, self.left = [], threading.Lock(), threading.Event()
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        while not self.left.is_set():
+            with self.lock:
+                fetched = self.consumer.poll(timeout_ms=200, max_records=500)
+                self.taken += [[r.partition, r.offset] for records in fetched.values() for r in records]
+            time.sleep(0.01)  # lets others have the lock
+
+    def leave(self):
+        self.left.set()
+        self.thread.join()
+        self.consumer.close(autocommit=False)
+
+
 class KafkaPython:
     def __init__(self, address):
         self.base = {"bootstrap_servers": address, "client_id": "kafka-python"}
         self.producers = {}
+        self.members = {}
 
     def hello(self, _):
         return {"version": kafka.__version__, "codecs": ["none", "gzip", "snappy", "lz4", "zstd"]}
@@ -68,6 +99,27 @@ class KafkaPython:
         wanted = {partition: c["before"]}
         result = self.with_admin(lambda admin: admin.delete_records(wanted, timeout_ms=20_000))
         return {"low_watermark": result[partition]["low_watermark"]}
+
+    def join_group(self, c):
+        self.members[c["member"]] = Member(self.base, c["group"], c["topic"])
+        return {}
+
+    def poll(self, c):
+        time.sleep(1)
+        member = self.members[c["member"]]
+        with member.lock:
+            taken, member.taken = member.taken, []
+            return {"assigned": sorted(p.partition for p in member.consumer.assignment()), "taken": taken}
+
+    def commit(self, c):
+        member = self.members[c["member"]]
+        with member.lock:
+            member.consumer.commit()
+        return {}
+
+    def leave(self, c):
+        self.members.pop(c["member"]).leave()
+        return {}
 
     def offsets(self, c):
         partition = TopicPartition(c["topic"], c["partition"])
