@@ -49,6 +49,21 @@ fn bad_joins_are_refused_as_kafka_refuses_them() {
 }
 
 #[test]
+fn a_protocol_that_is_named_twice_is_one_protocol() {
+    let broker = broker();
+    let mut client = connect(&broker);
+    let mut twice = join("g", "");
+    twice.protocols.extend(twice.protocols.clone());
+    let joined = client.ask(3, &twice);
+    assert_eq!(
+        (joined.error_code, joined.protocol_name.as_deref()),
+        (ErrorCode::None, Some("range"))
+    );
+    let told = client.ask(9, &join("g", ""));
+    assert_eq!(told.error_code, ErrorCode::MemberIdRequired, "others can join");
+}
+
+#[test]
 fn two_members_meet_in_one_generation() {
     let broker = broker();
     let (mut one, mut two) = (connect(&broker), connect(&broker));

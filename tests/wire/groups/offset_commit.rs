@@ -90,4 +90,7 @@ fn bad_commits_are_refused_as_kafka_refuses_them() {
     request.topics[0].partitions[0].committed_metadata = Some("x".repeat(4097).into());
     let told = client.ask(9, &request);
     assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::OffsetMetadataTooLarge);
+    request.topics[0].partitions[0].committed_metadata = Some("\u{e9}".repeat(4096).into());
+    let told = client.ask(9, &request);
+    assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::None, "Java's letters count");
 }

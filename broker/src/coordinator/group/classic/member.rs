@@ -89,7 +89,8 @@ impl Member {
         }
     }
 
-    /// Its metadata and assignment mean something only in a `stable` group.
+    /// Its metadata is shown only in a `stable` group: the next protocol may be another. Its
+    /// assignment is what it was given last.
     pub(super) fn describe(
         &self,
         id: &Str,
@@ -102,7 +103,7 @@ impl Member {
             client_id: self.client_id.clone(),
             client_host: self.client_host.clone(),
             member_metadata: if stable { self.metadata(protocol) } else { Bytes::new() },
-            member_assignment: if stable { self.assignment.clone() } else { Bytes::new() },
+            member_assignment: self.assignment.clone(),
         }
     }
 }

@@ -35,7 +35,9 @@ pub(in crate::coordinator::group) fn commit(
         .then(|| Timestamp(now.0.saturating_add(r.retention_time_ms)));
     let fits = |partition: &OffsetCommitRequestPartition| {
         let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
-        metadata.len() <= limits.metadata_max_bytes
+        // Java counts units of UTF-16; there are never more of them than bytes.
+        let max = limits.metadata_max_bytes;
+        metadata.len() <= max || metadata.encode_utf16().take(max + 1).count() <= max
     };
     for topic in &r.topics {
         for partition in topic.partitions.iter().filter(|&partition| fits(partition)) {
