@@ -22,7 +22,8 @@ pub async fn join_group(
     cx: &Context,
     r: JoinGroupRequest,
 ) -> JoinGroupResponse {
-    let member_id = r.member_id.clone();
+    // What waits for other members is not to hold the frame of its request.
+    let member_id = r.member_id.detached();
     let refused =
         |error_code| JoinGroupResponse { error_code, member_id, ..JoinGroupResponse::default() };
     let limits = services.groups.limits();
@@ -40,7 +41,10 @@ pub async fn join_group(
         joins_twice: cx.version >= JOINS_TWICE_FROM,
         can_skip_assignment: cx.version >= SKIPS_FROM,
     };
-    match services.groups.ask(&r.group_id.clone(), Request::Join(r, joiner)).await {
+    let group_id = r.group_id.clone();
+    let asked = services.groups.ask(&group_id, Request::Join(r, joiner));
+    drop(group_id);
+    match asked.await {
         Ok(Reply::Join(response)) => response,
         other => refused(failure(&other)),
     }

@@ -27,7 +27,11 @@ pub async fn sync_group(
     if r.group_id.is_empty() {
         return refused(ErrorCode::InvalidGroupId);
     }
-    match services.groups.ask(&r.group_id.clone(), Request::Sync(r)).await {
+    let group_id = r.group_id.clone();
+    let asked = services.groups.ask(&group_id, Request::Sync(r));
+    // What waits for the leader is not to hold the frame of its request.
+    drop(group_id);
+    match asked.await {
         Ok(Reply::Sync(response)) => response,
         other => refused(failure(&other)),
     }
