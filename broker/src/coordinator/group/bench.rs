@@ -33,6 +33,8 @@ pub(super) struct Bench {
     open: Vec<Ticket>,
     limits: Limits,
     count: u64,
+    /// What the alarms' turns wrote at most, in bytes.
+    pub(super) largest_turn: usize,
 }
 
 impl Bench {
@@ -52,6 +54,7 @@ impl Bench {
             open: Vec::new(),
             limits,
             count: 0,
+            largest_turn: 0,
         };
         bench.turn(|groups, turn| groups.loaded(turn));
         bench
@@ -119,7 +122,8 @@ impl Bench {
             }
             self.move_to(due.max(self.now.monotonic));
             if let Some(subject) = self.alarms.remove(&(due, at)) {
-                self.turn(|groups, turn| groups.ring(&subject, due, turn));
+                let written = self.turn(|groups, turn| groups.ring(&subject, due, turn));
+                self.largest_turn = self.largest_turn.max(written);
             }
         }
         self.move_to(until);
@@ -144,9 +148,11 @@ impl Bench {
         self.now.monotonic = monotonic;
     }
 
-    fn turn(&mut self, decide: impl FnOnce(&mut Groups, &mut Turn<Groups>)) {
+    /// Returns how many bytes were written.
+    fn turn(&mut self, decide: impl FnOnce(&mut Groups, &mut Turn<Groups>)) -> usize {
         let mut turn = Turn::new(self.now);
         decide(&mut self.groups, &mut turn);
+        let written = turn.bytes();
         let (records, replies, alarms) = turn.into_parts();
         self.records.extend(records);
         for (due, subject) in alarms {
@@ -158,6 +164,7 @@ impl Bench {
             self.open.remove(at.expect("each request is answered once"));
             self.replies.insert(ticket, reply);
         }
+        written
     }
 }
 

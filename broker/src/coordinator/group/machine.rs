@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use imbl::OrdMap;
 use milena_protocol::{
-    ErrorCode, Timestamp,
+    ErrorCode, Timestamp, Uuid,
     messages::{
         HeartbeatResponse, JoinGroupRequest, LeaveGroupRequest, LeaveGroupResponse,
         SyncGroupResponse,
@@ -48,6 +48,8 @@ pub enum Subject {
     /// The end of its second phase.
     Sync(Str),
     Sweep,
+    /// There is more to be forgotten of these topics.
+    Forget(Vec<(Str, Uuid)>),
 }
 
 /// What a decision about a group has besides the group.
@@ -150,13 +152,23 @@ impl Groups {
     }
 
     fn sweep(&mut self, turn: &mut Turn<Self>) {
-        offset::expire(&mut self.groups, &self.limits, turn);
-        self.arm_sweep(turn);
+        let all = offset::expire(&mut self.groups, &self.limits, turn);
+        self.arm_sweep(if all { self.check_interval() } else { Duration::ZERO }, turn);
     }
 
-    fn arm_sweep(&mut self, turn: &mut Turn<Self>) {
-        let interval = u64::try_from(self.limits.retention_check_ms).unwrap_or(1).max(1);
-        let due = turn.now.monotonic.saturating_add(Duration::from_millis(interval));
+    fn forget(&mut self, topics: &[(Str, Uuid)], turn: &mut Turn<Self>) {
+        if !offset::forget(&mut self.groups, topics, turn) {
+            turn.wake(turn.now.monotonic, Subject::Forget(topics.to_vec()));
+        }
+    }
+
+    fn check_interval(&self) -> Duration {
+        let ms = u64::try_from(self.limits.retention_check_ms).unwrap_or(1).max(1);
+        Duration::from_millis(ms)
+    }
+
+    fn arm_sweep(&mut self, after: Duration, turn: &mut Turn<Self>) {
+        let due = turn.now.monotonic.saturating_add(after);
         if let Some(due) = self.sweep.set(due) {
             turn.wake(due, Subject::Sweep);
         }
@@ -204,7 +216,7 @@ impl Machine for Groups {
                 group.resume(&mut Step { limits: &limits, turn });
             }
         }
-        self.arm_sweep(turn);
+        self.arm_sweep(self.check_interval(), turn);
     }
 
     fn decide(&mut self, ticket: Ticket, request: &Request, turn: &mut Turn<Self>) {
@@ -236,7 +248,7 @@ impl Machine for Groups {
             Request::Fetch(r) => Reply::Fetch(offset::fetch(self.groups.get(&r.group_id), r)),
             Request::DeleteOffsets(r) => Reply::DeleteOffsets(offset::delete(self, r, turn)),
             Request::Forget(topics) => {
-                offset::forget(&mut self.groups, topics, turn);
+                self.forget(topics, turn);
                 Reply::Forget
             }
         };
@@ -250,6 +262,7 @@ impl Machine for Groups {
                 Ring::Due => return self.sweep(turn),
                 ring => (None, ring),
             },
+            Subject::Forget(topics) => return self.forget(topics, turn),
             Subject::Session { group, .. } | Subject::Join(group) | Subject::Sync(group) => {
                 let Some(found) = self.groups.get_mut(group) else { return };
                 (Some(group), found.alarm(subject).map_or(Ring::Stale, |a| a.ring(due, now)))

@@ -1,7 +1,7 @@
 //! What a shard of groups can be asked, and what it answers: the protocol's own messages.
 
 use milena_protocol::{
-    ErrorCode,
+    ErrorCode, Uuid,
     messages::{
         HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
         LeaveGroupRequest, LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse,
@@ -34,7 +34,7 @@ pub enum Request {
     Fetch(OffsetFetchRequestGroup),
     DeleteOffsets(OffsetDeleteRequest),
     /// These topics are no more: so are the offsets in them.
-    Forget(Vec<Str>),
+    Forget(Vec<(Str, Uuid)>),
 }
 
 /// Who wants to join.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use milena_protocol::wire::Str;
+use milena_protocol::{Uuid, wire::Str};
 use tracing::warn;
 
 use super::{Groups, Limits, Reply, Request, placement::partition_of};
@@ -77,17 +77,20 @@ impl GroupCoordinator {
         }
     }
 
-    /// Asks every shard that this broker has.
+    /// Asks every shard that this broker has. One whose log has failed has nothing to say.
     ///
     /// # Errors
-    /// The first shard's that cannot answer.
+    /// The first of another kind.
     pub async fn ask_all(&self, request: &Request) -> Result<Vec<Reply>, Unavailable> {
         let shards = self.shards.load_full();
         let asked: Vec<_> =
             shards.iter().flatten().map(|shard| shard.ask(request.clone())).collect();
         let mut replies = Vec::with_capacity(asked.len());
         for asked in asked {
-            replies.push(asked.await?);
+            match asked.await {
+                Err(Unavailable::NotHere) => {}
+                answer => replies.push(answer?),
+            }
         }
         Ok(replies)
     }
@@ -131,10 +134,10 @@ impl Follow for GroupCoordinator {
                 self.start(new.partitions.len());
             }
         }
-        let gone: Vec<Str> = after
+        let gone: Vec<(Str, Uuid)> = after
             .topic_changes(before)
             .filter_map(|change| match change {
-                TopicChange::Deleted(topic) => Some(topic.name.clone()),
+                TopicChange::Deleted(topic) => Some((topic.name.clone(), topic.id)),
                 _ => None,
             })
             .collect();

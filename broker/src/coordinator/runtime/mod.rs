@@ -71,17 +71,27 @@ pub struct Turn<M: Machine> {
     pub(super) records: Vec<StateRecord>,
     pub(super) replies: Vec<(Ticket, M::Reply)>,
     pub(super) alarms: Vec<(Duration, M::Subject)>,
+    bytes: usize,
 }
 
 impl<M: Machine> Turn<M> {
     #[must_use]
     pub fn new(now: Now) -> Self {
-        Self { now, records: Vec::new(), replies: Vec::new(), alarms: Vec::new() }
+        Self { now, records: Vec::new(), replies: Vec::new(), alarms: Vec::new(), bytes: 0 }
     }
 
     /// Adds a record to the log.
     pub fn write(&mut self, record: StateRecord) {
+        let value = record.value.as_ref().map_or(0, Bytes::len);
+        self.bytes += record.key.len() + value + RECORD_OVERHEAD;
         self.records.push(record);
+    }
+
+    /// What the records will take up in the log, at most. They are written as one batch, which the
+    /// log may refuse for its size: much that need not happen at once is to be done in many turns.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Answers a request, once everything decided so far is committed.
@@ -101,13 +111,6 @@ impl<M: Machine> Turn<M> {
         self,
     ) -> (Vec<StateRecord>, Vec<(Ticket, M::Reply)>, Vec<(Duration, M::Subject)>) {
         (self.records, self.replies, self.alarms)
-    }
-
-    fn bytes(&self) -> usize {
-        let size = |record: &StateRecord| {
-            record.key.len() + record.value.as_ref().map_or(0, Bytes::len) + RECORD_OVERHEAD
-        };
-        self.records.iter().map(size).sum()
     }
 }
 

@@ -22,6 +22,8 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use imbl::{OrdMap, OrdSet};
 use milena_protocol::{ErrorCode, Timestamp, wire::Str};
 
@@ -151,7 +153,7 @@ impl Group {
             },
             Subject::Join(_) => Some(&mut self.join_alarm),
             Subject::Sync(_) => Some(&mut self.sync_alarm),
-            Subject::Sweep => None,
+            Subject::Sweep | Subject::Forget(_) => None,
         }
     }
 
@@ -210,11 +212,13 @@ impl Group {
         if member.joining.is_some() {
             self.joining = self.joining.saturating_add_signed(by);
         }
-        for protocol in member.protocols.iter() {
-            let count = self.offered.get(&protocol.name).copied().unwrap_or_default();
+        // Whoever names a protocol twice is still but one who offers it.
+        let names: BTreeSet<&Str> = member.protocols.iter().map(|offered| &offered.name).collect();
+        for name in names {
+            let count = self.offered.get(name).copied().unwrap_or_default();
             match count.saturating_add_signed(by) {
-                0 => _ = self.offered.remove(&protocol.name),
-                count => _ = self.offered.insert(protocol.name.clone(), count),
+                0 => _ = self.offered.remove(name),
+                count => _ = self.offered.insert(name.clone(), count),
             }
         }
     }
@@ -243,7 +247,7 @@ impl Group {
     /// The protocol that most members like best, of those that all know.
     fn elect_protocol(&self) -> Option<Str> {
         let everyone = self.members.len();
-        let mut votes: std::collections::BTreeMap<&Str, usize> = std::collections::BTreeMap::new();
+        let mut votes: BTreeMap<&Str, usize> = BTreeMap::new();
         for member in self.members.values() {
             let known = |name: &Str| self.offered.get(name) == Some(&everyone);
             if let Some(best) = member.protocols.iter().find(|offered| known(&offered.name)) {

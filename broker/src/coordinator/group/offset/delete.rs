@@ -2,7 +2,7 @@
 
 use imbl::OrdMap;
 use milena_protocol::{
-    ErrorCode,
+    ErrorCode, Uuid,
     messages::{
         OffsetDeleteRequest, OffsetDeleteResponse,
         groups::offset_delete::{
@@ -12,7 +12,7 @@ use milena_protocol::{
     wire::Str,
 };
 
-use super::{remove, tombstone};
+use super::{CLEANUP_BYTES, Committed, remove, tombstone};
 use crate::coordinator::{
     group::{
         Groups,
@@ -52,13 +52,15 @@ pub(in crate::coordinator::group) fn delete(
     OffsetDeleteResponse { topics, ..OffsetDeleteResponse::default() }
 }
 
-/// Drops what any group committed for `topics`.
+/// Drops what any group committed for `topics`, which are gone: not for others of the same name.
+/// False if there is more of it than is written at once.
 pub(in crate::coordinator::group) fn forget(
     groups: &mut OrdMap<Str, Group>,
-    topics: &[Str],
+    topics: &[(Str, Uuid)],
     turn: &mut Turn<Groups>,
-) {
-    for topic in topics {
+) -> bool {
+    let enough = turn.bytes() + CLEANUP_BYTES;
+    for (topic, topic_id) in topics {
         let holders: Vec<Str> = groups
             .iter()
             .filter(|(_, group)| group.offsets.contains_key(topic))
@@ -66,11 +68,25 @@ pub(in crate::coordinator::group) fn forget(
             .collect();
         for id in holders {
             let Some(group) = groups.get_mut(&id) else { continue };
-            for partition in group.offsets.remove(topic).into_iter().flat_map(|it| it.into_iter()) {
-                turn.write(tombstone(&id, topic, partition.0));
+            for partition in committed_in(group, topic, *topic_id) {
+                if turn.bytes() >= enough {
+                    return false;
+                }
+                turn.write(tombstone(&id, topic, partition));
+                remove(group, topic, partition);
             }
         }
     }
+    true
+}
+
+/// The partitions of this very topic that the group has an offset for.
+fn committed_in(group: &Group, topic: &Str, topic_id: Uuid) -> Vec<i32> {
+    let offsets = group.offsets.get(topic).into_iter().flatten();
+    let of_topic = |committed: &Committed| {
+        committed.topic_id.is_zero() || topic_id.is_zero() || committed.topic_id == topic_id
+    };
+    offsets.filter(|(_, one)| of_topic(one)).map(|(&partition, _)| partition).collect()
 }
 
 fn remove_all(group: &mut Group, topic: &OffsetDeleteRequestTopic, turn: &mut Turn<Groups>) {

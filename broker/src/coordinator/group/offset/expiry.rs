@@ -4,7 +4,7 @@
 use imbl::OrdMap;
 use milena_protocol::{Timestamp, wire::Str};
 
-use super::{Committed, remove, tombstone};
+use super::{CLEANUP_BYTES, Committed, remove, tombstone};
 use crate::coordinator::{
     group::{
         Groups, Limits,
@@ -13,30 +13,38 @@ use crate::coordinator::{
     runtime::Turn,
 };
 
-/// Drops what is too old in every group, and the empty groups that have nothing left.
+/// Drops what is too old in every group, and the empty groups that have nothing left. False if
+/// there is more of it than is written at once.
 pub(in crate::coordinator::group) fn expire(
     groups: &mut OrdMap<Str, Group>,
     limits: &Limits,
     turn: &mut Turn<Groups>,
-) {
+) -> bool {
+    let enough = turn.bytes() + CLEANUP_BYTES;
     let ids: Vec<Str> = groups.keys().cloned().collect();
     for id in ids {
+        if turn.bytes() >= enough {
+            return false;
+        }
         let Some(group) = groups.get(&id) else { continue };
         let old = expired(group, limits.retention_ms, turn.now.wall);
-        let kept: usize = group.offsets.values().map(OrdMap::len).sum::<usize>() - old.len();
-        if kept == 0 && group.state == State::Empty {
+        if !old.is_empty() {
+            let Some(group) = groups.get_mut(&id) else { continue };
             for (topic, partition) in old {
-                turn.write(tombstone(&id, &topic, partition));
-            }
-            turn.write(group.tombstone());
-            groups.remove(&id);
-        } else if let Some(group) = groups.get_mut(&id).filter(|_| !old.is_empty()) {
-            for (topic, partition) in old {
+                if turn.bytes() >= enough {
+                    return false;
+                }
                 turn.write(tombstone(&id, &topic, partition));
                 remove(group, &topic, partition);
             }
         }
+        let has_nothing = |group: &&Group| group.offsets.is_empty() && group.state == State::Empty;
+        if let Some(group) = groups.get(&id).filter(has_nothing) {
+            turn.write(group.tombstone());
+            groups.remove(&id);
+        }
     }
+    true
 }
 
 /// From when on an offset's age counts.

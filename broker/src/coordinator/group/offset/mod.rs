@@ -126,3 +126,5 @@ fn key(group: &Str, topic: &Str, partition: i32) -> bytes::Bytes {
 
 /// What Kafka writes since it keeps topic ids.
 const VALUE_VERSION: i16 = 4;
+/// What is cleaned up in one turn: well below what a log takes in one batch.
+const CLEANUP_BYTES: usize = 128 * 1024;

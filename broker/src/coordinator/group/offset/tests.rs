@@ -8,6 +8,7 @@ use milena_protocol::{
     messages::{
         OffsetDeleteRequest,
         groups::{
+            offset_commit::OffsetCommitRequestPartition,
             offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
             offset_fetch::OffsetFetchRequestGroup,
         },
@@ -189,7 +190,41 @@ fn offsets_can_be_deleted_unless_a_member_reads_the_topic() {
 fn a_deleted_topic_takes_its_offsets_along() {
     let mut bench = Bench::new();
     bench.answer(commit("", -1, 42));
-    bench.answer(Request::Forget(vec!["t".into()]));
+    bench.answer(Request::Forget(vec![("t".into(), Uuid([9; 16]))]));
+    assert_eq!(committed(&mut bench), 42, "it was another of that name");
+    bench.answer(Request::Forget(vec![("t".into(), TOPIC_ID)]));
     assert_eq!(committed(&mut bench), -1);
     assert_eq!(committed(&mut bench.restarted()), -1);
+}
+
+/// A group with offsets whose tombstones are far more than one batch holds.
+fn large() -> Bench {
+    let mut bench = Bench::with(Limits { retention_ms: 600_000, ..limits() });
+    let Request::Commit { mut request, absent_group } = commit("", -1, 42) else {
+        panic!("a commit");
+    };
+    let one = request.topics[0].partitions[0].clone();
+    let partition =
+        |partition_index| OffsetCommitRequestPartition { partition_index, ..one.clone() };
+    request.topics[0].partitions = (0..30_000).map(partition).collect();
+    bench.answer(Request::Commit { request, absent_group });
+    bench
+}
+
+#[test]
+fn much_that_is_too_old_goes_in_many_turns() {
+    let mut bench = large();
+    bench.advance(Duration::from_secs(2 * 600));
+    assert!(bench.group().is_none() && bench.restarted().group().is_none());
+    assert!(bench.largest_turn < 200_000, "{}", bench.largest_turn);
+}
+
+#[test]
+fn a_deleted_topic_takes_many_offsets_along_in_many_turns() {
+    let mut bench = large();
+    bench.answer(Request::Forget(vec![("t".into(), TOPIC_ID)]));
+    bench.advance(Duration::from_millis(1));
+    assert_eq!(bench.group().map(|group| group.offsets.len()), Some(0));
+    assert_eq!(committed(&mut bench.restarted()), -1);
+    assert!(bench.largest_turn < 200_000, "{}", bench.largest_turn);
 }
