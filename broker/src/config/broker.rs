@@ -26,6 +26,10 @@ pub struct BrokerConfig {
     pub listeners: Vec<Listener>,
     pub max_connections: i32,
     pub max_connections_per_ip: i32,
+    /// Of the metadata log, after which a snapshot of it is taken.
+    pub metadata_snapshot_bytes: i64,
+    /// 0: no snapshot because of time alone.
+    pub metadata_snapshot_interval_ms: i64,
     /// 0: one per core.
     pub network_threads: i32,
     pub node_id: i32,
@@ -103,6 +107,9 @@ impl BrokerConfig {
             listeners: listeners(&read)?,
             max_connections: read.int("max.connections")?,
             max_connections_per_ip: read.int("max.connections.per.ip")?,
+            metadata_snapshot_bytes: read
+                .long("metadata.log.max.record.bytes.between.snapshots")?,
+            metadata_snapshot_interval_ms: read.long("metadata.log.max.snapshot.interval.ms")?,
             network_threads: read.int("num.network.threads")?,
             node_id: node_id(&read)?,
             num_partitions: read.int("num.partitions")?,

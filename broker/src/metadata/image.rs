@@ -263,6 +263,11 @@ impl Image {
         Ok(())
     }
 
+    /// The same state, said to be that at `end`: a snapshot's records have offsets of their own.
+    pub(super) fn ending_at(self, end: i64) -> Self {
+        Self { end, ..self }
+    }
+
     fn register(&mut self, record: &RegisterBrokerRecord) {
         let endpoints = record.end_points.iter().map(|endpoint| Endpoint {
             listener: endpoint.name.detached(),

@@ -1,15 +1,17 @@
 //! The metadata log of a single node: a partition's log like any other, `__cluster_metadata-0`,
 //! committed by fsync. Its batches and records are Kafka's, so that Kafka's tools read it.
+//!
+//! The state is what the newest whole snapshot holds, and what the log says after that.
 
-use std::{fmt, io, sync::Arc};
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::{Bytes, BytesMut};
 use milena_protocol::{
-    LeaderEpoch, Offset, Timestamp, Uuid,
-    compression::{Codec, InflateLimit},
-    records::{Batch, BatchBuilder, BatchError, BuildError},
+    LeaderEpoch, Offset, Timestamp, Uuid, compression::Codec, records::BatchBuilder,
     state::metadata::MetadataRecord,
-    wire::Malformed,
 };
 use milena_storage::{
     log::{Append, AppendError, FlushError, Log, LogConfig, Origin, ReadError, ReadLimits},
@@ -17,33 +19,55 @@ use milena_storage::{
 };
 use tracing::warn;
 
-use super::{Image, Inconsistent, NotCommitted, Quorum, Status, reserve::Reserve};
+use super::{
+    Damage, Image, NotCommitted, Quorum, Status,
+    batches::{batch, split, take_in},
+    reserve::Reserve,
+    snapshot::{self, Appended, LoadError, SnapshotId},
+};
 
 /// The log, opened for this start under an epoch of its own.
 #[derive(Debug)]
 pub struct LocalLog {
-    log: Arc<Log>,
-    epoch: LeaderEpoch,
+    pub(super) log: Arc<Log>,
+    pub(super) epoch: LeaderEpoch,
+    /// What the start was made from.
+    pub(super) snapshot: Option<SnapshotId>,
+    /// Shared with whoever takes snapshots.
+    pub(super) appended: Arc<Mutex<Appended>>,
     reserve: Reserve,
 }
 
 impl LocalLog {
-    /// Opens the log in this directory, or begins it, and replays it.
+    /// Opens the log in this directory, or begins it, and takes up the state in it.
     ///
     /// # Errors
-    /// The log is damaged, or says something that this release does not understand: the broker
-    /// must not go on from half of its state.
+    /// The log is damaged, or says something that this release does not understand, or does not
+    /// go on from any whole snapshot: the broker must not go on from half of its state.
     pub fn open(manager: &Manager, now: Timestamp) -> Result<(Self, Image), ReplayError> {
-        let log = manager.create(TOPIC, TOPIC_ID, 0, &Arc::new(config()), now)?;
-        let image = replay(&log)?;
-        let epoch = log.latest_epoch().map_or(1, |latest| latest.0 + 1);
-        let reserve = Reserve::open(Arc::clone(manager.disk()), manager.root());
-        Ok((Self { log, epoch: LeaderEpoch(epoch), reserve }, image))
+        Self::open_as(manager, config(), now)
+    }
+
+    pub(super) fn open_as(
+        manager: &Manager,
+        config: LogConfig,
+        now: Timestamp,
+    ) -> Result<(Self, Image), ReplayError> {
+        let log = manager.create(TOPIC, TOPIC_ID, 0, &Arc::new(config), now)?;
+        let disk = manager.disk();
+        let (snapshot, mut image) = snapshot::load(&**disk, log.dir(), log.bounds())?;
+        let appended = replay(&log, &mut image)?;
+        let latest = log.latest_epoch().max(snapshot.map(|id| id.epoch));
+        let epoch = LeaderEpoch(latest.map_or(1, |latest| latest.0 + 1));
+        let reserve = Reserve::open(Arc::clone(disk), manager.root());
+        let appended = Arc::new(Mutex::new(appended));
+        Ok((Self { log, epoch, snapshot, appended, reserve }, image))
     }
 
     /// Appends, and where the disk is full once more in the room that was kept for it.
     fn append(&mut self, bytes: Bytes, now: Timestamp) -> Result<(), AppendError> {
         let append = Append { origin: Origin::Coordinator, leader_epoch: self.epoch, now };
+        let size = bytes.len() as u64;
         match self.log.append(bytes.clone(), append) {
             Err(AppendError::NoSpace) if self.reserve.release() => {
                 warn!("the disk is full: wrote metadata in the room that was kept for it");
@@ -54,6 +78,7 @@ impl LocalLog {
                 self.reserve.replenish();
             }
         }
+        self.appended.lock().unwrap_or_else(PoisonError::into_inner).add(size, now);
         Ok(())
     }
 }
@@ -67,7 +92,9 @@ impl Quorum for LocalLog {
         let refused = |error: &dyn fmt::Display| NotCommitted(error.to_string());
         let mut bytes = BytesMut::new();
         for records in batches {
-            bytes.extend_from_slice(&batch(records, now).map_err(|error| refused(&error))?);
+            let builder = BatchBuilder::new(Codec::None);
+            let batch = batch(builder, records, now).map_err(|error| refused(&error))?;
+            bytes.extend_from_slice(&batch);
         }
         self.append(bytes.freeze(), now).map_err(|error| refused(&error))?;
         let end = self.log.flush().map_err(|error: FlushError| refused(&error))?;
@@ -83,30 +110,20 @@ impl Quorum for LocalLog {
 #[derive(Debug)]
 pub enum ReplayError {
     Open(ManagerError),
+    Snapshot(LoadError),
     Read(ReadError),
     Io(io::Error),
-    Batch { offset: Offset, error: BatchError },
-    Record { offset: Offset, error: Malformed },
-    Empty { offset: Offset },
-    Inconsistent(Inconsistent),
+    Damaged(Damage),
 }
 
 impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open(error) => error.fmt(f),
+            Self::Snapshot(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
-            Self::Batch { offset, error } => {
-                write!(f, "the metadata log has a bad batch at offset {}: {error}", offset.0)
-            }
-            Self::Record { offset, error } => {
-                write!(f, "the metadata log has a record at offset {} that {error}", offset.0)
-            }
-            Self::Empty { offset } => {
-                write!(f, "the metadata log has a record without a value at offset {}", offset.0)
-            }
-            Self::Inconsistent(error) => error.fmt(f),
+            Self::Damaged(damage) => write!(f, "the metadata log is damaged: {damage}"),
         }
     }
 }
@@ -116,6 +133,12 @@ impl std::error::Error for ReplayError {}
 impl From<ManagerError> for ReplayError {
     fn from(error: ManagerError) -> Self {
         Self::Open(error)
+    }
+}
+
+impl From<LoadError> for ReplayError {
+    fn from(error: LoadError) -> Self {
+        Self::Snapshot(error)
     }
 }
 
@@ -131,72 +154,42 @@ impl From<io::Error> for ReplayError {
     }
 }
 
-impl From<Inconsistent> for ReplayError {
-    fn from(error: Inconsistent) -> Self {
-        Self::Inconsistent(error)
+impl From<Damage> for ReplayError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
     }
 }
 
-fn replay(log: &Log) -> Result<Image, ReplayError> {
-    let mut image = Image::default();
+/// Has `image` take in all that the log says after it; how much that was.
+fn replay(log: &Log, image: &mut Image) -> Result<Appended, ReplayError> {
+    let mut appended = Appended::default();
     let end = log.end_offset();
     let limits = ReadLimits { max_bytes: READ_BYTES, upper: end, at_least_one: true };
-    let mut next = log.start_offset();
+    let mut next = Offset(image.end());
     while next < end {
         let mut bytes = log.read(next, limits)?.records.to_bytes()?;
         if bytes.is_empty() {
-            return Err(ReplayError::Empty { offset: next });
+            return Err(Damage::Gap { expected: next, found: end }.into());
         }
         while !bytes.is_empty() {
-            let batch = Batch::split(&mut bytes)
-                .map_err(|error| ReplayError::Batch { offset: next, error })?;
+            let batch = split(&mut bytes, next)?;
             next = batch.last_offset().next();
-            take_in(&mut image, &batch)?;
+            take_in(image, &batch)?;
+            appended.add(batch.size() as u64, batch.max_timestamp());
         }
     }
-    Ok(image)
+    Ok(appended)
 }
 
-/// Control batches say something about the quorum, not about the cluster.
-fn take_in(image: &mut Image, batch: &Batch) -> Result<(), ReplayError> {
-    if batch.is_control() {
-        return Ok(());
-    }
-    let at = batch.base_offset();
-    let bad = |error| ReplayError::Batch { offset: at, error };
-    for record in batch.records(InflateLimit::default()).map_err(bad)? {
-        let record = record.map_err(bad)?;
-        let offset = record.offset;
-        let value = record.value.ok_or(ReplayError::Empty { offset })?;
-        let record =
-            MetadataRecord::decode(value).map_err(|error| ReplayError::Record { offset, error })?;
-        image.apply(&record, offset.0)?;
-    }
-    Ok(())
-}
-
-fn batch(records: &[MetadataRecord], now: Timestamp) -> Result<Bytes, BuildError> {
-    let mut builder = BatchBuilder::new(Codec::None);
-    for record in records {
-        builder.append(now, None, Some(&record.encode(version_written(record))), &[])?;
-    }
-    builder.build()
-}
-
-/// The version that each kind of record is written in: those of the one `metadata.version` that
-/// the cluster can have.
-const fn version_written(record: &MetadataRecord) -> i16 {
-    match record {
-        MetadataRecord::RegisterBroker(_) => 3,
-        MetadataRecord::BrokerRegistrationChange(_) => 2,
-        MetadataRecord::Partition(_) | MetadataRecord::PartitionChange(_) => 1,
-        _ => 0,
-    }
-}
-
-/// Nothing is ever deleted from it: it is all the state there is.
+/// Snapshots say what may go from it: nothing goes by its age or size.
 fn config() -> LogConfig {
-    LogConfig { retention_ms: None, retention_bytes: None, delete: false, ..LogConfig::default() }
+    LogConfig {
+        segment_bytes: SEGMENT_BYTES,
+        retention_ms: None,
+        retention_bytes: None,
+        delete: false,
+        ..LogConfig::default()
+    }
 }
 
 const TOPIC: &str = "__cluster_metadata";
@@ -204,6 +197,8 @@ const TOPIC: &str = "__cluster_metadata";
 const TOPIC_ID: Uuid = Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 /// Bytes that are replayed at a time; one batch may be larger.
 const READ_BYTES: usize = 4 << 20;
+/// A segment goes once a snapshot has passed all of it: a large one would outlast many.
+const SEGMENT_BYTES: u64 = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -283,6 +278,9 @@ mod tests {
         let manager = manager(&disk);
         let (mut log, _) = LocalLog::open(&manager, NOW).unwrap();
         log.propose(&[topic(1), topic(1)], NOW).unwrap();
-        assert!(matches!(LocalLog::open(&manager, NOW), Err(ReplayError::Inconsistent(_))));
+        assert!(matches!(
+            LocalLog::open(&manager, NOW),
+            Err(ReplayError::Damaged(Damage::Inconsistent(_)))
+        ));
     }
 }

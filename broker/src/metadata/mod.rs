@@ -4,10 +4,12 @@
 //! proposes records to the [`Quorum`]. That trait is the seam behind which the log is local and
 //! committed by fsync, or replicated.
 
+mod batches;
 mod dynamic;
 mod image;
 mod local;
 mod reserve;
+mod snapshot;
 
 use std::{
     fmt,
@@ -18,12 +20,14 @@ use arc_swap::ArcSwap;
 pub use milena_protocol::state::metadata::MetadataRecord;
 use milena_protocol::{LeaderEpoch, Timestamp};
 
+pub use batches::Damage;
 pub use dynamic::DynamicConfig;
 pub use image::{
     Broker, Endpoint, Image, Inconsistent, Partition, Resource, ResourceKind, Topic, TopicChange,
     unify,
 };
 pub use local::{LocalLog, ReplayError};
+pub use snapshot::{LoadError, Policy, SnapshotId, Snapshots};
 
 /// The log that the cluster's state is made from.
 pub trait Quorum: Send + fmt::Debug {

@@ -67,6 +67,6 @@ impl Reserve {
 
 const FILE: &str = ".metadata-reserve";
 /// Thousands of records.
-const RESERVE_BYTES: u64 = 1 << 20;
+pub(super) const RESERVE_BYTES: u64 = 1 << 20;
 /// Below this the room is of more use to whoever needs it now.
 const PLENTY_BYTES: u64 = 64 << 20;

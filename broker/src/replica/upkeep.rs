@@ -1,5 +1,6 @@
 //! Upkeep of the logs, on a thread of its own because it waits for the disk: retention, rolling by
-//! age, checkpoints, delete-records, and freeing the space of what was deleted.
+//! age, checkpoints, delete-records, snapshots of the metadata, and freeing the space of what was
+//! deleted.
 
 use std::{
     io,
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     config::{BrokerConfig, FlushPolicy},
+    metadata::Snapshots,
     tasks::Spawn,
 };
 
@@ -35,6 +37,8 @@ pub(super) struct Upkeep {
     work: mpsc::Sender<Work>,
     /// What the threads take when they are started.
     unstarted: Mutex<Option<(mpsc::Receiver<Work>, SyncLoop)>>,
+    /// Of the metadata; held by nobody but the thread.
+    snapshots: Mutex<Option<Snapshots>>,
 }
 
 /// Something whose space is to be freed.
@@ -82,6 +86,7 @@ impl Upkeep {
             changed: Notify::new(),
             work,
             unstarted: Mutex::new(Some((queue, sync_loop))),
+            snapshots: Mutex::new(None),
         }
     }
 
@@ -122,6 +127,11 @@ impl Replicas {
         spawn.thread("upkeep", Box::new(work))?;
         spawn.task(Box::pin(Arc::clone(self).watch_schedule()));
         Ok(())
+    }
+
+    /// Has snapshots of the metadata taken from here on.
+    pub fn take_snapshots(&self, snapshots: Snapshots) {
+        *lock(&self.upkeep.snapshots) = Some(snapshots);
     }
 
     /// Syncs and closes all logs. Whatever waits is told that its time is up; nothing may be
@@ -203,6 +213,9 @@ impl Replicas {
                 // The log has said why, if it failed.
                 let _ = partition.log().flush();
             }
+        }
+        if let Some(snapshots) = &mut *lock(&self.upkeep.snapshots) {
+            snapshots.keep_up();
         }
         self.note_offsets();
     }

@@ -9,12 +9,14 @@ use super::{Seams, StartError};
 use crate::{
     config::BrokerConfig,
     controller::{Controller, Node, Parts},
-    metadata::{DynamicConfig, Image, LocalLog, Metadata},
+    metadata::{DynamicConfig, Image, LocalLog, Metadata, Policy, Snapshots},
 };
 
 pub(super) struct Cluster {
     pub(super) metadata: Arc<Metadata>,
     pub(super) controller: Controller,
+    /// To be kept up by whoever has a thread for it.
+    pub(super) snapshots: Snapshots,
 }
 
 /// Replays the metadata in `first` and registers this broker. What follows the metadata subscribes
@@ -31,6 +33,13 @@ pub(super) fn start<N>(
         id: config.load().node_id,
         directory: first.meta().directory_id.unwrap_or_default(),
     };
+    let snapshots = Snapshots::new(
+        Arc::clone(&seams.disk),
+        &log,
+        Arc::clone(&metadata),
+        Policy::from_config(&config.load()),
+        Arc::clone(&seams.clock),
+    );
     let (controller, mut driver) = Controller::new(Parts {
         quorum: Box::new(log),
         metadata: Arc::clone(&metadata),
@@ -46,5 +55,5 @@ pub(super) fn start<N>(
     let run = Box::new(move || driver.run());
     // It ends with `Controller::stop`.
     seams.spawn.thread("controller", run).map_err(StartError::Thread)?;
-    Ok(Cluster { metadata, controller })
+    Ok(Cluster { metadata, controller, snapshots })
 }

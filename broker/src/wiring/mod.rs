@@ -94,6 +94,7 @@ impl Broker {
             metadata.subscribe(Arc::clone(&groups) as Arc<dyn Follow>);
             Ok(())
         })?;
+        replicas.take_snapshots(cluster.snapshots);
         let services = Arc::new(Services {
             clock: Arc::clone(&seams.clock),
             rng: Arc::clone(&seams.rng),

@@ -391,6 +391,24 @@ pub(super) const KEYS: &[Key] = &[
         ..DYNAMIC
     },
     Key {
+        name: "metadata.log.max.record.bytes.between.snapshots",
+        kind: Kind::Long,
+        default: Some("20971520"),
+        valid: Valid::AtLeast(1),
+        doc: "After so many bytes in the metadata log a snapshot of it is taken, and what older \
+              snapshots hold goes from the log.",
+        ..STATIC
+    },
+    Key {
+        name: "metadata.log.max.snapshot.interval.ms",
+        kind: Kind::Long,
+        default: Some("3600000"),
+        valid: Valid::AtLeast(0),
+        doc: "A snapshot of the metadata log is taken after that time at the latest, if there is \
+              anything new in it; 0: only after so many bytes.",
+        ..STATIC
+    },
+    Key {
         name: "min.insync.replicas",
         kind: Kind::Int,
         default: Some("1"),
