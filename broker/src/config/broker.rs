@@ -8,11 +8,15 @@ use super::{
 };
 
 /// What is in force on this broker. Immutable: a change while running makes a new one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BrokerConfig {
     /// Empty: each client is told the address that it dialled.
     pub advertised_listeners: Vec<Listener>,
     pub auto_create_topics: bool,
+    pub cleaner_backoff_ms: i64,
+    pub cleaner_dedupe_buffer_bytes: i64,
+    pub cleaner_enable: bool,
+    pub cleaner_io_bytes_per_second: f64,
     /// Negative: never.
     pub connections_max_idle_ms: i64,
     pub default_replication_factor: i32,
@@ -96,6 +100,10 @@ impl BrokerConfig {
         Ok(Self {
             advertised_listeners: advertised(&read)?,
             auto_create_topics: read.boolean("auto.create.topics.enable")?,
+            cleaner_backoff_ms: read.long("log.cleaner.backoff.ms")?,
+            cleaner_dedupe_buffer_bytes: read.long("log.cleaner.dedupe.buffer.size")?,
+            cleaner_enable: read.boolean("log.cleaner.enable")?,
+            cleaner_io_bytes_per_second: read.double("log.cleaner.io.max.bytes.per.second")?,
             connections_max_idle_ms: read.long("connections.max.idle.ms")?,
             default_replication_factor: read.int("default.replication.factor")?,
             delete_topics: read.boolean("delete.topic.enable")?,
@@ -165,6 +173,13 @@ impl Reader<'_> {
         match self.value(name)? {
             Some(Value::Long(long)) => Ok(long),
             _ => Err(unset(name, Kind::Long)),
+        }
+    }
+
+    fn double(&self, name: &'static str) -> Result<f64, WrongValue> {
+        match self.value(name)? {
+            Some(Value::Double(double)) => Ok(double),
+            _ => Err(unset(name, Kind::Double)),
         }
     }
 

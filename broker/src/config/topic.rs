@@ -5,18 +5,28 @@ use std::fmt;
 use super::{Key, Layers, Settings, Value, WrongValue, table};
 
 /// What is in force for a topic: its own overrides over the broker's defaults.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TopicConfig {
+    /// Of each key, the last record stays.
+    pub compact: bool,
+    pub delete_retention_ms: i64,
     pub compression: Compression,
     pub gzip_level: i32,
     pub lz4_level: i32,
     pub zstd_level: i32,
+    /// Segments go when they are too old, or too many.
+    pub delete: bool,
     pub file_delete_delay_ms: i64,
     pub flush_messages: i64,
     pub flush_ms: i64,
     pub flush_policy: FlushPolicy,
     pub index_interval_bytes: i32,
+    /// `i64::MAX`: without limit.
+    pub max_compaction_lag_ms: i64,
     pub max_message_bytes: i32,
+    pub min_compaction_lag_ms: i64,
+    /// The share of a log that may be uncompacted.
+    pub min_dirty_ratio: f64,
     pub min_insync_replicas: i32,
     pub preallocate: bool,
     /// Negative: without limit.
@@ -168,8 +178,14 @@ impl TopicConfig {
             ("segment.index.bytes", Value::Int(bytes)) => self.segment_index_bytes = bytes,
             ("segment.jitter.ms", Value::Long(ms)) => self.segment_jitter_ms = ms,
             ("segment.ms", Value::Long(ms)) => self.segment_ms = ms,
-            // `delete` is the only policy and nothing needs to remember it.
-            ("cleanup.policy", Value::List(_)) => {}
+            ("cleanup.policy", Value::List(policies)) => {
+                self.compact = policies.iter().any(|policy| policy == "compact");
+                self.delete = policies.iter().any(|policy| policy == "delete");
+            }
+            ("delete.retention.ms", Value::Long(ms)) => self.delete_retention_ms = ms,
+            ("max.compaction.lag.ms", Value::Long(ms)) => self.max_compaction_lag_ms = ms,
+            ("min.cleanable.dirty.ratio", Value::Double(ratio)) => self.min_dirty_ratio = ratio,
+            ("min.compaction.lag.ms", Value::Long(ms)) => self.min_compaction_lag_ms = ms,
             _ if key.inert.is_some() => {}
             _ => return Err(key.wrong(text)),
         }
@@ -179,16 +195,22 @@ impl TopicConfig {
     /// What every topic setting is laid over; none of it is ever seen.
     const fn zero() -> Self {
         Self {
+            compact: false,
+            delete_retention_ms: 0,
             compression: Compression::Producer,
             gzip_level: -1,
             lz4_level: 0,
             zstd_level: 0,
+            delete: true,
             file_delete_delay_ms: 0,
             flush_messages: 0,
             flush_ms: 0,
             flush_policy: FlushPolicy::Ack,
             index_interval_bytes: 0,
+            max_compaction_lag_ms: i64::MAX,
             max_message_bytes: 0,
+            min_compaction_lag_ms: 0,
+            min_dirty_ratio: 0.0,
             min_insync_replicas: 1,
             preallocate: false,
             retention_bytes: -1,
@@ -223,16 +245,22 @@ mod tests {
         assert_eq!(
             config,
             TopicConfig {
+                compact: false,
+                delete_retention_ms: 86_400_000,
                 compression: Compression::Producer,
                 gzip_level: -1,
                 lz4_level: 9,
                 zstd_level: 3,
+                delete: true,
                 file_delete_delay_ms: 60_000,
                 flush_messages: i64::MAX,
                 flush_ms: i64::MAX,
                 flush_policy: FlushPolicy::Ack,
                 index_interval_bytes: 4096,
+                max_compaction_lag_ms: i64::MAX,
                 max_message_bytes: 1_048_588,
+                min_compaction_lag_ms: 0,
+                min_dirty_ratio: 0.5,
                 min_insync_replicas: 1,
                 preallocate: false,
                 retention_bytes: -1,
@@ -281,14 +309,25 @@ mod tests {
     }
 
     #[test]
-    fn compaction_and_tiers_are_refused_until_they_exist() {
-        for (name, text) in [
-            ("cleanup.policy", "compact"),
-            ("cleanup.policy", "compact,delete"),
-            ("remote.storage.enable", "true"),
+    fn tiers_are_refused_until_they_exist() {
+        let key = table().topic("remote.storage.enable").unwrap();
+        assert!(TopicConfig::check(key, "true").is_err());
+    }
+
+    #[test]
+    fn a_log_may_be_cleaned_up_in_either_way_or_both() {
+        for (text, compact, delete) in [
+            ("delete", false, true),
+            ("compact", true, false),
+            ("compact,delete", true, true),
+            ("delete, compact", true, true),
         ] {
-            let key = table().topic(name).unwrap();
-            assert!(TopicConfig::check(key, text).is_err(), "{name}={text}");
+            let config = with_file(&[]).with(&settings(&[("cleanup.policy", text)]));
+            assert_eq!((config.compact, config.delete), (compact, delete), "{text}");
+        }
+        let key = table().topic("cleanup.policy").unwrap();
+        for text in ["", "shred"] {
+            assert!(TopicConfig::check(key, text).is_err(), "{text}");
         }
     }
 }

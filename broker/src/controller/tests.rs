@@ -163,7 +163,7 @@ fn what_cannot_be_created_is_refused_with_its_reason() {
     for (topic, refusal) in cases {
         assert_eq!(world.refusal(topic), refusal);
     }
-    for (name, value) in [("cleanup.policy", "compact"), ("segment.bytes", "-1")] {
+    for (name, value) in [("cleanup.policy", "shred"), ("segment.bytes", "-1")] {
         let refusal = world.refusal(with_config(name, Some(value)));
         assert!(matches!(refusal, Refusal::WrongSetting(_)), "{name}={value}: {refusal}");
     }

@@ -215,12 +215,7 @@ fn check_settings(topic: &CreatableTopic) -> Result<Settings, Refusal> {
         let Some(value) = &config.value else {
             return Err(Refusal::NullSetting { key: name.to_owned() });
         };
-        // State is the latest value of each key. That nothing compacts it yet makes no difference
-        // to what it means.
-        let compacted = name == "cleanup.policy" && value == "compact";
-        if !(compacted && name::is_internal(&topic.name)) {
-            TopicConfig::check(key, value)?;
-        }
+        TopicConfig::check(key, value)?;
         settings.insert(name.to_owned(), value.as_str().to_owned());
     }
     Ok(settings)

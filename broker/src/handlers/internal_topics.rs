@@ -30,7 +30,7 @@ fn setting((name, value): &(&'static str, &'static str)) -> CreatableTopicConfig
 }
 
 /// The state is what was written last under each key, however long ago: nothing of it may go by
-/// age or size, also while there is no compaction yet.
+/// age or size, whatever becomes of the policy.
 const SETTINGS: &[(&str, &str)] = &[
     ("cleanup.policy", "compact"),
     ("compression.type", "producer"),

@@ -37,3 +37,10 @@ pub static REQUEST_BYTES_HELD: Name = plain(
     "milena_request_bytes_held",
     "Bytes of requests in memory: arriving, being handled or not yet answered.",
 );
+pub static COMPACTIONS: Name = plain("milena_compactions_total", "Passes of log compaction.");
+pub static COMPACTION_BYTES: Name =
+    plain("milena_compaction_bytes_total", "Bytes that log compaction read and wrote.");
+pub static UNCLEANABLE_PARTITIONS: Name = plain(
+    "milena_uncleanable_partitions",
+    "Partitions that are not compacted any more, as something in them cannot be read.",
+);

@@ -1,5 +1,6 @@
 //! The partitions that this broker holds, and what waits for them.
 
+mod cleaner;
 mod dirs;
 pub mod fetch;
 pub mod fetch_session;
@@ -26,7 +27,13 @@ pub use partition::{EpochError, Isolation, Partition, PartitionKey, Uncommitted,
 pub use topic::{Missing, Topic};
 pub use upkeep::{DeleteRecordsError, Deleted, Deletion};
 
-use crate::{clock::Clock, config::BrokerConfig, purgatory::Timers};
+use crate::{
+    clock::{Clock, Rng},
+    config::BrokerConfig,
+    metrics::Registry,
+    purgatory::Timers,
+};
+use cleaner::Cleaner;
 use partition::Shared;
 use upkeep::Upkeep;
 
@@ -49,6 +56,8 @@ pub struct Replicas {
     by_id: DashMap<Uuid, Arc<Topic>>,
     next_key: AtomicU64,
     upkeep: Upkeep,
+    rng: Arc<dyn Rng>,
+    cleaner: Cleaner,
 }
 
 /// What replicas work with.
@@ -58,6 +67,8 @@ pub struct Parts {
     pub config: Arc<ArcSwap<BrokerConfig>>,
     pub clock: Arc<dyn Clock>,
     pub timers: Arc<Timers>,
+    pub rng: Arc<dyn Rng>,
+    pub metrics: Arc<Registry>,
     /// The log directories, opened; at least one.
     pub dirs: Vec<Arc<Manager>>,
 }
@@ -65,7 +76,7 @@ pub struct Parts {
 impl Replicas {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { node_id, config, clock, timers, dirs } = parts;
+        let Parts { node_id, config, clock, timers, rng, metrics, dirs } = parts;
         let (syncer, sync_loop) = Syncer::new();
         let commits = Arc::new(Waiting::new(Arc::clone(&timers)));
         let fetches = Arc::new(Waiting::new(Arc::clone(&timers)));
@@ -81,6 +92,8 @@ impl Replicas {
             by_id: DashMap::new(),
             next_key: AtomicU64::new(0),
             upkeep,
+            rng,
+            cleaner: Cleaner::new(&metrics),
         }
     }
 

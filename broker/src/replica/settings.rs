@@ -13,15 +13,20 @@ use crate::config::{self, BrokerConfig, TimestampType, TopicConfig};
 pub(super) fn log_config(broker: &BrokerConfig, topic: &TopicConfig) -> LogConfig {
     LogConfig {
         segment_bytes: u64::try_from(topic.segment_bytes).unwrap_or(0),
-        segment_ms: topic.segment_ms,
+        // What is not rolled cannot be compacted in time.
+        segment_ms: if topic.compact {
+            topic.segment_ms.min(topic.max_compaction_lag_ms)
+        } else {
+            topic.segment_ms
+        },
         segment_jitter_ms: topic.segment_jitter_ms,
         segment_index_bytes: u32::try_from(topic.segment_index_bytes).unwrap_or(0),
         index_interval_bytes: u32::try_from(topic.index_interval_bytes).unwrap_or(0),
         max_message_bytes: u32::try_from(topic.max_message_bytes).unwrap_or(0),
         retention_ms: (topic.retention_ms >= 0).then_some(topic.retention_ms),
         retention_bytes: u64::try_from(topic.retention_bytes).ok(),
-        delete: true,
-        compact: false,
+        delete: topic.delete,
+        compact: topic.compact,
         compression: compression(topic),
         timestamp_type: match topic.timestamp_type {
             TimestampType::CreateTime => records::TimestampType::CreateTime,

@@ -23,7 +23,7 @@ use milena_storage::{
 
 use super::{Isolation, Missing, Partition, Parts, Replicas, Uncommitted};
 use crate::{
-    clock::{Clock, ManualClock},
+    clock::{Clock, ManualClock, SeededRng},
     config::{BrokerConfig, Settings},
     metadata::{Follow, Image},
     purgatory::Timers,
@@ -58,6 +58,8 @@ impl World {
             config: Arc::new(ArcSwap::from_pointee(config)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             timers: Arc::new(Timers::start(Arc::clone(&clock) as Arc<dyn Clock>, &spawn)),
+            rng: Arc::new(SeededRng::new(7)),
+            metrics: Arc::default(),
             dirs: vec![Arc::new(dir)],
         });
         Self { disk: disk.clone(), clock, replicas: Arc::new(replicas) }
@@ -299,4 +301,62 @@ async fn a_log_that_cannot_be_opened_is_offline_and_not_begun_anew() {
     let topic = world.replicas.topic_named("t").unwrap();
     assert_eq!(topic.partition(0).err(), Some(Missing::Offline));
     assert_eq!(topic.partition(1).err(), Some(Missing::Partition));
+}
+
+/// Partition `t-0`, compacted, with many records of one key in small segments; all committed.
+async fn compacted() -> (World, Arc<Partition>) {
+    let (world, partition) = World::with_topic(&[
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "1024"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+    ]);
+    for _ in 0..60 {
+        let mut records = BatchBuilder::new(Codec::None);
+        records.append(NOW, Some(b"key"), Some(b"value"), &[]).unwrap();
+        partition.append(records.build().unwrap(), NOW).unwrap();
+    }
+    partition.flushed(partition.log().flush());
+    (world, partition)
+}
+
+#[tokio::test]
+async fn a_log_is_compacted_when_enough_of_it_is_dirty_and_not_again() {
+    let (world, partition) = compacted().await;
+    let size = partition.log().size_bytes();
+    assert!(world.replicas.compact_dirtiest());
+    assert!(partition.log().size_bytes() < size / 2);
+    assert!(!world.replicas.compact_dirtiest());
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_is_left_alone_by_compaction() {
+    let (world, partition) = compacted().await;
+    let path = Path::new("/data/t-0/00000000000000000000.log");
+    let file = world.disk.open(path, milena_storage::fs::Mode::ReadWrite).unwrap();
+    file.write_all_at(&mut [std::io::IoSlice::new(b"?")], 65).unwrap();
+    let size = partition.log().size_bytes();
+    assert!(world.replicas.compact_dirtiest(), "others may be due");
+    assert!(!world.replicas.compact_dirtiest());
+    assert_eq!((partition.log().size_bytes(), partition.log().offline()), (size, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compaction_is_no_faster_than_it_may_be_and_stops_when_told() {
+    let (world, partition) = compacted().await;
+    let settings = [("log.cleaner.io.max.bytes.per.second".to_owned(), "1000".to_owned())];
+    let slow = BrokerConfig::from_settings(settings.into_iter().collect()).unwrap();
+    world.replicas.config.store(Arc::new(slow));
+    world.start();
+    let size = partition.log().size_bytes();
+    for _ in 0..3 {
+        let before = world.replicas.cleaner.bytes.get();
+        world.clock.advance(Duration::from_secs(1));
+        while world.replicas.cleaner.bytes.get() == before {
+            tokio::task::yield_now().await;
+        }
+    }
+    // It reads and writes some 9 kB, which takes longer than has passed.
+    assert_eq!(partition.log().size_bytes(), size);
+    world.replicas.close().await;
+    assert_eq!(partition.log().size_bytes(), size);
 }

@@ -97,8 +97,8 @@ impl Upkeep {
 }
 
 impl Replicas {
-    /// Starts the thread that syncs, the one that works, and the task that watches the schedule.
-    /// All end with [`Replicas::close`].
+    /// Starts the thread that syncs, the one that compacts, the one that works, and the task that
+    /// watches the schedule. All end with [`Replicas::close`].
     ///
     /// # Errors
     /// There is no thread to be had.
@@ -107,6 +107,7 @@ impl Replicas {
             return Ok(());
         };
         let syncing = spawn.thread("syncer", Box::new(move || sync_loop.run()))?;
+        let cleaning = self.start_cleaner(spawn)?;
         let replicas = Arc::clone(self);
         let work = move || {
             while let Some(work) = queue.blocking_recv() {
@@ -117,7 +118,7 @@ impl Replicas {
                         let _ = answer.send(replicas.delete_all(&deletions));
                     }
                     Work::Close { done } => {
-                        replicas.close_all(syncing);
+                        replicas.close_all(syncing, cleaning);
                         let _ = done.send(());
                         break;
                     }
@@ -242,7 +243,11 @@ impl Replicas {
         trimmed.into_iter().map(answer).collect()
     }
 
-    fn close_all(&self, syncing: JoinHandle<()>) {
+    fn close_all(&self, syncing: JoinHandle<()>, cleaning: Option<JoinHandle<()>>) {
+        self.cleaner.stop();
+        if cleaning.is_some_and(|cleaning| cleaning.join().is_err()) {
+            error!("the compacting thread had failed");
+        }
         self.shared.syncer.stop();
         if syncing.join().is_err() {
             error!("the syncing thread had failed");

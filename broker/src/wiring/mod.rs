@@ -84,6 +84,8 @@ impl Broker {
             config: Arc::clone(&current),
             clock: Arc::clone(&seams.clock),
             timers: Arc::clone(&timers),
+            rng: Arc::clone(&seams.rng),
+            metrics: Arc::clone(&metrics),
             dirs: directories.clone(),
         }));
         let groups = coordinators::groups(&config, &seams, &timers, &replicas);

@@ -1,6 +1,8 @@
 //! Settings of a broker.
 
-use super::topic::{COMPRESSION_TYPES, FLUSH_POLICIES, SEGMENT_BYTES_MIN, TIMESTAMP_TYPES};
+use super::topic::{
+    CLEANUP_POLICIES, COMPRESSION_TYPES, FLUSH_POLICIES, SEGMENT_BYTES_MIN, TIMESTAMP_TYPES,
+};
 use crate::config::{Key, Kind, Unit, Update, Valid};
 
 pub(super) const KEYS: &[Key] = &[
@@ -154,10 +156,73 @@ pub(super) const KEYS: &[Key] = &[
         ..STATIC
     },
     Key {
+        name: "log.cleaner.backoff.ms",
+        kind: Kind::Long,
+        default: Some("15000"),
+        valid: Valid::AtLeast(0),
+        doc: "How long compaction sleeps when no log is dirty enough.",
+        ..DYNAMIC
+    },
+    Key {
+        name: "log.cleaner.dedupe.buffer.size",
+        kind: Kind::Long,
+        default: Some("134217728"),
+        valid: Valid::AtLeast(0),
+        doc: "The most memory that compaction takes for keys, at 24 bytes for each; only what a log \
+              needs is taken. A log with more keys is compacted in several passes.",
+        ..DYNAMIC
+    },
+    Key {
+        name: "log.cleaner.delete.retention.ms",
+        kind: Kind::Long,
+        default: Some("86400000"),
+        valid: Valid::AtLeast(0),
+        doc: "Default of `delete.retention.ms`.",
+        ..DYNAMIC
+    },
+    Key {
+        name: "log.cleaner.enable",
+        kind: Kind::Boolean,
+        default: Some("true"),
+        doc: "Whether topics with `cleanup.policy=compact` are compacted.",
+        ..STATIC
+    },
+    Key {
+        name: "log.cleaner.io.max.bytes.per.second",
+        kind: Kind::Double,
+        default: Some("1.7976931348623157E308"),
+        doc: "How fast compaction may read and write, together.",
+        ..DYNAMIC
+    },
+    Key {
+        name: "log.cleaner.max.compaction.lag.ms",
+        kind: Kind::Long,
+        default: Some("9223372036854775807"),
+        valid: Valid::AtLeast(1),
+        doc: "Default of `max.compaction.lag.ms`.",
+        ..DYNAMIC
+    },
+    Key {
+        name: "log.cleaner.min.cleanable.ratio",
+        kind: Kind::Double,
+        default: Some("0.5"),
+        valid: Valid::Fraction,
+        doc: "Default of `min.cleanable.dirty.ratio`.",
+        ..DYNAMIC
+    },
+    Key {
+        name: "log.cleaner.min.compaction.lag.ms",
+        kind: Kind::Long,
+        default: Some("0"),
+        valid: Valid::AtLeast(0),
+        doc: "Default of `min.compaction.lag.ms`.",
+        ..DYNAMIC
+    },
+    Key {
         name: "log.cleanup.policy",
         kind: Kind::List,
         default: Some("delete"),
-        valid: Valid::OneOf(&["delete"]),
+        valid: Valid::OneOf(CLEANUP_POLICIES),
         doc: "Default of `cleanup.policy`.",
         ..DYNAMIC
     },

@@ -7,10 +7,10 @@ pub(super) const KEYS: &[Key] = &[
         name: "cleanup.policy",
         kind: Kind::List,
         default: Some("delete"),
-        valid: Valid::OneOf(&["delete"]),
+        valid: Valid::OneOf(CLEANUP_POLICIES),
         synonyms: &[("log.cleanup.policy", Unit::Same)],
         doc: "What happens to old segments. `delete` removes them once they are past the retention \
-              time or size. Compaction is not there yet, and a topic that asks for it is refused.",
+              time or size; `compact` keeps of each key the last record; both may be given.",
         ..TOPIC
     },
     Key {
@@ -56,8 +56,8 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Long,
         default: Some("86400000"),
         valid: Valid::AtLeast(0),
-        inert: NEEDS_COMPACTION,
-        doc: "How long compaction keeps the marker of a deleted key.",
+        synonyms: &[("log.cleaner.delete.retention.ms", Unit::Same)],
+        doc: "How long compaction keeps the record that deletes a key, from the first pass on that saw it.",
         ..TOPIC
     },
     Key {
@@ -154,8 +154,9 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Long,
         default: Some("9223372036854775807"),
         valid: Valid::AtLeast(1),
-        inert: NEEDS_COMPACTION,
-        doc: "The longest time that a record may stay uncompacted.",
+        synonyms: &[("log.cleaner.max.compaction.lag.ms", Unit::Same)],
+        doc: "The longest time that a record may stay uncompacted. The active segment ends that early, \
+              too.",
         ..TOPIC
     },
     Key {
@@ -202,8 +203,8 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Double,
         default: Some("0.5"),
         valid: Valid::Fraction,
-        inert: NEEDS_COMPACTION,
-        doc: "The share of a log that must be uncompacted before compaction looks at it.",
+        synonyms: &[("log.cleaner.min.cleanable.ratio", Unit::Same)],
+        doc: "The share of a log's bytes that must be uncompacted before it is compacted.",
         ..TOPIC
     },
     Key {
@@ -211,7 +212,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::Long,
         default: Some("0"),
         valid: Valid::AtLeast(0),
-        inert: NEEDS_COMPACTION,
+        synonyms: &[("log.cleaner.min.compaction.lag.ms", Unit::Same)],
         doc: "The shortest time that a record stays uncompacted.",
         ..TOPIC
     },
@@ -328,6 +329,7 @@ pub(super) const KEYS: &[Key] = &[
     },
 ];
 
+pub(super) const CLEANUP_POLICIES: &[&str] = &["delete", "compact"];
 pub(super) const COMPRESSION_TYPES: &[&str] =
     &["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"];
 pub(super) const FLUSH_POLICIES: &[&str] = &["ack", "interval", "os"];
@@ -335,7 +337,6 @@ pub(super) const TIMESTAMP_TYPES: &[&str] = &["CreateTime", "LogAppendTime"];
 /// Room for one empty batch and little more: small segments are for tests and demonstrations.
 pub(super) const SEGMENT_BYTES_MIN: i64 = 1024;
 
-const NEEDS_COMPACTION: Option<&str> = Some("compaction");
 const NEEDS_REPLICATION: Option<&str> = Some("replication between brokers");
 const NEEDS_TIERS: Option<&str> = Some("tiered storage");
 
