@@ -203,7 +203,8 @@ class KafkaPython:
 
     def subscribe(self, c):
         partition = TopicPartition(c["topic"], c["partition"])
-        consumer = self.consumer(group_id=c["group"], auto_offset_reset="earliest")
+        # A join that finds the coordinator still loading leaves a member behind, which the next one waits for.
+        consumer = self.consumer(group_id=c["group"], auto_offset_reset="earliest", session_timeout_ms=10_000)
         try:
             consumer.subscribe([c["topic"]])
             sink = Sink(c)
@@ -213,13 +214,14 @@ class KafkaPython:
         finally:
             consumer.close()
 
-    def consumer(self, group_id=None, auto_offset_reset="none"):
+    def consumer(self, group_id=None, auto_offset_reset="none", **more):
         return KafkaConsumer(
             **self.base,
             group_id=group_id,
             auto_offset_reset=auto_offset_reset,
             enable_auto_commit=False,
             check_crcs=True,
+            **more,
         )
 
 
