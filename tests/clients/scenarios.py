@@ -50,7 +50,7 @@ class Session:
 
     def subscribe(self, count):
         """What the next member of this session's group reads, and commits."""
-        return self.call("subscribe", group=self.topic, count=count)["records"]
+        return self.call("subscribe", group=self.topic, count=count, patience=90)["records"]
 
     def read_back(self):
         """Everything that was written, in order, every field."""

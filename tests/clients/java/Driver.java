@@ -320,7 +320,7 @@ public final class Driver {
         Map<String, Object> group = Map.of("group.id", c.get("group").asText(), "auto.offset.reset", "earliest");
         try (KafkaConsumer<byte[], byte[]> consumer = consumer(group); Sink sink = new Sink(c, c.get("count").asLong())) {
             consumer.subscribe(List.of(c.get("topic").asText()));
-            fill(consumer, sink, 30);
+            fill(consumer, sink, c.path("timeout").asInt(60));
             consumer.commitSync(Map.of(partition(c), new OffsetAndMetadata(sink.last + 1)));
             return sink.answer();
         }

@@ -182,7 +182,7 @@ const operations = {
       await consumer.subscribe({ topics: [c.topic], fromBeginning: true })
       let next
       await new Promise((resolve, reject) => {
-        setTimeout(() => reject(new Error(`read ${sink.taken} of ${c.count} records`)), 30000)
+        setTimeout(() => reject(new Error(`read ${sink.taken} of ${c.count} records`)), (c.timeout || 60) * 1000)
         const eachMessage = async ({ message }) => {
           if (!sink.full()) next = String(Number(message.offset) + 1)
           sink.take(message)

@@ -218,7 +218,7 @@ class AioKafka:
         consumer = await self.consumer(c["topic"], group_id=c["group"], auto_offset_reset="earliest")
         try:
             sink = Sink(c)
-            await fill(consumer, partition, sink, 30)
+            await fill(consumer, partition, sink, c.get("timeout", 60))
             await consumer.commit({partition: sink.last + 1})
             return sink.answer()
         finally:

@@ -162,7 +162,7 @@ class Confluent:
         try:
             consumer.subscribe([c["topic"]])
             sink = Sink(c)
-            fill(consumer, sink, 30)
+            fill(consumer, sink, c.get("timeout", 60))
             consumer.commit(offsets=[TopicPartition(c["topic"], c["partition"], sink.last + 1)], asynchronous=False)
             return sink.answer()
         finally:

@@ -208,7 +208,7 @@ class KafkaPython:
         try:
             consumer.subscribe([c["topic"]])
             sink = Sink(c)
-            fill(consumer, partition, sink, 30)
+            fill(consumer, partition, sink, c.get("timeout", 60))
             consumer.commit({partition: OffsetAndMetadata(sink.last + 1, "", -1)})
             return sink.answer()
         finally:
