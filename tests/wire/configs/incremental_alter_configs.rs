@@ -64,7 +64,7 @@ fn what_cannot_be_set_is_refused() {
     for (edit, code) in [
         (("no.such", SET, Some("1")), ErrorCode::InvalidConfig),
         (("segment.bytes", SET, Some("-1")), ErrorCode::InvalidConfig),
-        (("cleanup.policy", APPEND, Some("compact")), ErrorCode::InvalidConfig),
+        (("cleanup.policy", APPEND, Some("shred")), ErrorCode::InvalidConfig),
         (("segment.ms", APPEND, Some("1")), ErrorCode::InvalidConfig),
         (("segment.ms", SET, None), ErrorCode::InvalidRequest),
         (("segment.ms", 9, Some("1")), ErrorCode::InvalidRequest),

@@ -113,7 +113,7 @@ fn numbers_that_make_no_sense_are_refused() {
         let wanted = CreatableTopic { replication_factor, ..topic("a") };
         assert_eq!(code(wanted), ErrorCode::InvalidReplicationFactor, "{replication_factor}");
     }
-    for (key, value) in [("no.such", "1"), ("segment.bytes", "-1"), ("cleanup.policy", "compact")] {
+    for (key, value) in [("no.such", "1"), ("segment.bytes", "-1"), ("cleanup.policy", "shred")] {
         let wanted = CreatableTopic { configs: vec![config(key, value)], ..topic("a") };
         assert_eq!(code(wanted), ErrorCode::InvalidConfig, "{key}={value}");
     }
