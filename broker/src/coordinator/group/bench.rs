@@ -130,7 +130,7 @@ impl Bench {
     }
 
     pub(super) fn group(&self) -> Option<&Group> {
-        self.groups.groups.get(GROUP)
+        self.groups.groups.get(GROUP).map(AsRef::as_ref)
     }
 
     /// Requests that wait for an answer.

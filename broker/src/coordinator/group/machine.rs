@@ -30,7 +30,8 @@ use crate::coordinator::runtime::{Alarm, Machine, Ring, Ticket, Turn};
 #[derive(Clone, Debug)]
 pub struct Groups {
     limits: Arc<Limits>,
-    pub(super) groups: OrdMap<Str, Group>,
+    /// Shared with the copy from before the turn until they are changed.
+    pub(super) groups: OrdMap<Str, Arc<Group>>,
     /// When offsets are looked through for old ones.
     sweep: Alarm,
 }
@@ -88,7 +89,14 @@ impl Groups {
     /// The group, made if it is not there.
     pub(super) fn group_mut(&mut self, id: &str, now: Timestamp) -> &mut Group {
         let key = Str::from(id);
-        self.groups.entry(key.clone()).or_insert_with(|| Group::new(key, now))
+        let group =
+            self.groups.entry(key.clone()).or_insert_with(|| Arc::new(Group::new(key, now)));
+        Arc::make_mut(group)
+    }
+
+    /// The group, if it is there.
+    pub(super) fn find_mut(&mut self, id: &Str) -> Option<&mut Group> {
+        self.groups.get_mut(id).map(Arc::make_mut)
     }
 
     fn join(
@@ -114,7 +122,7 @@ impl Groups {
 
     fn leave(&mut self, r: &LeaveGroupRequest, turn: &mut Turn<Self>) -> LeaveGroupResponse {
         let limits = Arc::clone(&self.limits);
-        match self.groups.get_mut(&r.group_id) {
+        match self.find_mut(&r.group_id) {
             Some(group) => group.leave(r, &mut Step { limits: &limits, turn }),
             None => LeaveGroupResponse {
                 members: r
@@ -152,12 +160,13 @@ impl Groups {
     }
 
     fn sweep(&mut self, turn: &mut Turn<Self>) {
-        let all = offset::expire(&mut self.groups, &self.limits, turn);
+        let limits = Arc::clone(&self.limits);
+        let all = offset::expire(self, &limits, turn);
         self.arm_sweep(if all { self.check_interval() } else { Duration::ZERO }, turn);
     }
 
     fn forget(&mut self, topics: &[(Str, Uuid)], turn: &mut Turn<Self>) {
-        if !offset::forget(&mut self.groups, topics, turn) {
+        if !offset::forget(self, topics, turn) {
             turn.wake(turn.now.monotonic, Subject::Forget(topics.to_vec()));
         }
     }
@@ -190,10 +199,11 @@ impl Machine for Groups {
                 GroupKey::GroupMetadata(key) => {
                     match value.map(decode_value::<GroupMetadataValue>).transpose()? {
                         Some(value) => {
-                            let offsets = self.groups.remove(&key.group).map(|old| old.offsets);
+                            let old = self.groups.remove(&key.group);
+                            let offsets = old.map(|old| old.offsets.clone());
                             let id = key.group.detached();
                             let group = Group::restore(id.clone(), &value, offsets);
-                            self.groups.insert(id, group);
+                            self.groups.insert(id, Arc::new(group));
                         }
                         None => _ = self.groups.remove(&key.group),
                     }
@@ -212,7 +222,7 @@ impl Machine for Groups {
         let limits = Arc::clone(&self.limits);
         let ids: Vec<Str> = self.groups.keys().cloned().collect();
         for id in ids {
-            if let Some(group) = self.groups.get_mut(&id) {
+            if let Some(group) = self.find_mut(&id) {
                 group.resume(&mut Step { limits: &limits, turn });
             }
         }
@@ -224,7 +234,7 @@ impl Machine for Groups {
         let reply = match request {
             Request::Join(r, joiner) => return self.join(ticket, r, joiner, turn),
             Request::Sync(r) => {
-                let Some(group) = self.groups.get_mut(&r.group_id) else {
+                let Some(group) = self.find_mut(&r.group_id) else {
                     let error_code = ErrorCode::UnknownMemberId;
                     let refused = SyncGroupResponse { error_code, ..SyncGroupResponse::default() };
                     return turn.reply(ticket, Reply::Sync(refused));
@@ -232,20 +242,24 @@ impl Machine for Groups {
                 return group.sync(ticket, r, &mut Step { limits: &limits, turn });
             }
             Request::Heartbeat(r) => {
-                let error_code = match self.groups.get_mut(&r.group_id) {
+                let error_code = match self.find_mut(&r.group_id) {
                     Some(group) => group.heartbeat(r, &mut Step { limits: &limits, turn }),
                     None => ErrorCode::UnknownMemberId,
                 };
                 Reply::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() })
             }
             Request::Leave(r) => Reply::Leave(self.leave(r, turn)),
-            Request::Describe(id) => Reply::Describe(self.groups.get(id).map(Group::describe)),
-            Request::List => Reply::List(self.groups.values().map(Group::list).collect()),
+            Request::Describe(id) => {
+                Reply::Describe(self.groups.get(id).map(|group| group.describe()))
+            }
+            Request::List => Reply::List(self.groups.values().map(|group| group.list()).collect()),
             Request::Delete(id) => Reply::Delete(self.delete(id, turn)),
             Request::Commit { request, absent_group } => {
                 Reply::Commit(offset::commit(self, request, *absent_group, &limits, turn))
             }
-            Request::Fetch(r) => Reply::Fetch(offset::fetch(self.groups.get(&r.group_id), r)),
+            Request::Fetch(r) => {
+                Reply::Fetch(offset::fetch(self.groups.get(&r.group_id).map(AsRef::as_ref), r))
+            }
             Request::DeleteOffsets(r) => Reply::DeleteOffsets(offset::delete(self, r, turn)),
             Request::Forget(topics) => {
                 self.forget(topics, turn);
@@ -264,7 +278,7 @@ impl Machine for Groups {
             },
             Subject::Forget(topics) => return self.forget(topics, turn),
             Subject::Session { group, .. } | Subject::Join(group) | Subject::Sync(group) => {
-                let Some(found) = self.groups.get_mut(group) else { return };
+                let Some(found) = self.find_mut(group) else { return };
                 (Some(group), found.alarm(subject).map_or(Ring::Stale, |a| a.ring(due, now)))
             }
         };
@@ -274,7 +288,7 @@ impl Machine for Groups {
             (None, Ring::Due) => {}
             (Some(id), Ring::Due) => {
                 let limits = Arc::clone(&self.limits);
-                if let Some(group) = self.groups.get_mut(id) {
+                if let Some(group) = self.find_mut(id) {
                     group.expire(subject, &mut Step { limits: &limits, turn });
                 }
             }

@@ -74,7 +74,7 @@ fn check(
     step: &mut Step<'_>,
 ) -> Result<(), ErrorCode> {
     let generation = r.generation_id_or_member_epoch;
-    let Some(group) = groups.groups.get_mut(&r.group_id) else {
+    let Some(group) = groups.find_mut(&r.group_id) else {
         return if generation < 0 { Ok(()) } else { Err(absent_group) };
     };
     group.check_commit(&r.member_id, r.group_instance_id.as_ref(), generation)?;

@@ -1,6 +1,5 @@
 //! OffsetDelete, and topics that are deleted with what was committed for them.
 
-use imbl::OrdMap;
 use milena_protocol::{
     ErrorCode, Uuid,
     messages::{
@@ -28,7 +27,7 @@ pub(in crate::coordinator::group) fn delete(
     turn: &mut Turn<Groups>,
 ) -> OffsetDeleteResponse {
     let refused = |error_code| OffsetDeleteResponse { error_code, ..Default::default() };
-    let Some(group) = groups.groups.get_mut(&r.group_id) else {
+    let Some(group) = groups.find_mut(&r.group_id) else {
         return refused(ErrorCode::GroupIdNotFound);
     };
     if group.state != State::Empty && !group.uses_consumer_protocol() {
@@ -55,19 +54,20 @@ pub(in crate::coordinator::group) fn delete(
 /// Drops what any group committed for `topics`, which are gone: not for others of the same name.
 /// False if there is more of it than is written at once.
 pub(in crate::coordinator::group) fn forget(
-    groups: &mut OrdMap<Str, Group>,
+    groups: &mut Groups,
     topics: &[(Str, Uuid)],
     turn: &mut Turn<Groups>,
 ) -> bool {
     let enough = turn.bytes() + CLEANUP_BYTES;
     for (topic, topic_id) in topics {
         let holders: Vec<Str> = groups
+            .groups
             .iter()
             .filter(|(_, group)| group.offsets.contains_key(topic))
             .map(|(id, _)| id.clone())
             .collect();
         for id in holders {
-            let Some(group) = groups.get_mut(&id) else { continue };
+            let Some(group) = groups.find_mut(&id) else { continue };
             for partition in committed_in(group, topic, *topic_id) {
                 if turn.bytes() >= enough {
                     return false;

@@ -1,7 +1,8 @@
 //! Offsets do not stay for ever: `offsets.retention.minutes` after nobody needs them they go, and
 //! with its last one an empty group.
 
-use imbl::OrdMap;
+use std::sync::Arc;
+
 use milena_protocol::{Timestamp, wire::Str};
 
 use super::{CLEANUP_BYTES, Committed, remove, tombstone};
@@ -16,20 +17,20 @@ use crate::coordinator::{
 /// Drops what is too old in every group, and the empty groups that have nothing left. False if
 /// there is more of it than is written at once.
 pub(in crate::coordinator::group) fn expire(
-    groups: &mut OrdMap<Str, Group>,
+    groups: &mut Groups,
     limits: &Limits,
     turn: &mut Turn<Groups>,
 ) -> bool {
     let enough = turn.bytes() + CLEANUP_BYTES;
-    let ids: Vec<Str> = groups.keys().cloned().collect();
+    let ids: Vec<Str> = groups.groups.keys().cloned().collect();
     for id in ids {
         if turn.bytes() >= enough {
             return false;
         }
-        let Some(group) = groups.get(&id) else { continue };
+        let Some(group) = groups.groups.get(&id) else { continue };
         let old = expired(group, limits.retention_ms, turn.now.wall);
         if !old.is_empty() {
-            let Some(group) = groups.get_mut(&id) else { continue };
+            let Some(group) = groups.find_mut(&id) else { continue };
             for (topic, partition) in old {
                 if turn.bytes() >= enough {
                     return false;
@@ -38,10 +39,11 @@ pub(in crate::coordinator::group) fn expire(
                 remove(group, &topic, partition);
             }
         }
-        let has_nothing = |group: &&Group| group.offsets.is_empty() && group.state == State::Empty;
-        if let Some(group) = groups.get(&id).filter(has_nothing) {
+        let has_nothing =
+            |group: &&Arc<Group>| group.offsets.is_empty() && group.state == State::Empty;
+        if let Some(group) = groups.groups.get(&id).filter(has_nothing) {
             turn.write(group.tombstone());
-            groups.remove(&id);
+            groups.groups.remove(&id);
         }
     }
     true

@@ -86,7 +86,7 @@ pub(super) fn replay(
             put(group, &key.topic, key.partition, committed);
         }
         None => {
-            if let Some(group) = groups.groups.get_mut(&key.group) {
+            if let Some(group) = groups.find_mut(&key.group) {
                 remove(group, &key.topic, key.partition);
             }
         }
