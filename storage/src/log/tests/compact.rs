@@ -349,6 +349,37 @@ fn whoever_reads_a_segment_that_is_replaced_reads_on() {
 }
 
 #[test]
+fn what_is_left_is_found_by_its_time() {
+    let disk = SimDisk::new();
+    let log = new_log(&disk);
+    for number in 0..120 {
+        let key = format!("key {}", number * number % 31);
+        let mut builder = BatchBuilder::new(Codec::None);
+        let time = Timestamp(NOW.0 + 10 * number);
+        builder.append(time, Some(key.as_bytes()), Some(b"value"), &[]).unwrap();
+        log.append(builder.build().unwrap(), client()).unwrap();
+    }
+    roll(&log);
+    compact(&log, None, NOW);
+    let check = |log: &Log| {
+        let left: Vec<(i64, Timestamp)> = read_all(log, Offset(0))
+            .iter()
+            .map(|batch| (batch.base_offset().0, batch.max_timestamp()))
+            .collect();
+        for after in (0..1300).step_by(5) {
+            let time = Timestamp(NOW.0 + after);
+            let expected = left.iter().find(|(_, of)| *of >= time).copied();
+            let found = log.find_by_timestamp(time, log.end_offset()).unwrap();
+            assert_eq!(found.map(|it| (it.offset.0, it.timestamp)), expected, "{after}");
+        }
+    };
+    check(&log);
+    let flushed = log.flushed_offset().0;
+    drop(log);
+    check(&reopen(&disk, flushed));
+}
+
+#[test]
 fn what_is_not_synced_or_was_deleted_meanwhile_is_left_alone() {
     let disk = SimDisk::new();
     let log = new_log(&disk);
