@@ -320,6 +320,16 @@ async fn a_shard_that_loads_says_so() {
     assert_eq!(shard.ask(Ask::Read).await, Err(Unavailable::Loading));
 }
 
+#[tokio::test]
+async fn a_log_that_compaction_left_nothing_at_the_end_of_is_loaded() {
+    let first = start(MemoryLog::new()).await;
+    assert_eq!(first.shard.ask(Ask::Add(3)).await, Ok(3));
+    let log = Arc::clone(&first.log);
+    log.committed.send_replace(log.end() + 5);
+    let again = start(log).await;
+    assert_eq!(again.shard.ask(Ask::Read).await, Ok(3));
+}
+
 const BATCH_MAX: usize = 100_000;
 
 #[tokio::test]
