@@ -1,4 +1,4 @@
-//! From a frame to a handler and back to a frame. [`routes`] is the table of all APIs served.
+//! From a frame to a handler and back to a frame. `routes` is the table of all APIs served.
 
 mod refusal;
 mod route;

@@ -15,7 +15,7 @@ pub struct Limits {
     pub held_bytes: usize,
     /// `None`: a silent connection stays.
     pub idle: Option<Duration>,
-    /// By when each further [`HALF_FRAME_PROGRESS_BYTES`] of a frame must have come.
+    /// By when each further `HALF_FRAME_PROGRESS_BYTES` of a frame must have come.
     pub half_frame: Duration,
 }
 

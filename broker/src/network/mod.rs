@@ -3,7 +3,7 @@
 //! A connection is one task of two halves. One reads frames, starts a request for each and polls
 //! it once, so that requests take effect in order of arrival; the other sends the answers in that
 //! order, as they come. Nothing here knows an API. Whatever a peer sends, the memory it can take is
-//! bounded by [`limits`], and the worst that it can do is to lose its connection.
+//! bounded by `limits`, and the worst that it can do is to lose its connection.
 
 mod activity;
 mod budget;
