@@ -30,10 +30,14 @@ pub(super) fn from_client(
     }
     match config.compression {
         Some(wanted) if batch.compression()? != wanted.codec() => {
-            batch.recompress(wanted, InflateLimit::default()).map_err(|error| match error {
-                BuildError::Source(error) => unreadable(&batch, error),
-                _ => InvalidBatch::Records.into(),
-            })
+            let rewritten =
+                batch.recompress(wanted, InflateLimit::default()).map_err(|error| match error {
+                    BuildError::Source(error) => unreadable(&batch, error),
+                    _ => InvalidBatch::Records.into(),
+                })?;
+            // What is stored counts: another codec may make more of it.
+            check_size(&rewritten, config)?;
+            Ok(rewritten)
         }
         _ => Ok(batch),
     }
@@ -53,11 +57,13 @@ pub(super) fn from_broker(mut records: Bytes) -> Result<Vec<Batch>, AppendError>
     if batches.is_empty() { Err(InvalidBatch::BatchCount { found: 0 }.into()) } else { Ok(batches) }
 }
 
+fn check_size(batch: &Batch, config: &LogConfig) -> Result<(), AppendError> {
+    let (size, max) = (batch.size(), config.max_message_bytes as usize);
+    if size > max { Err(AppendError::TooLarge { size, max }) } else { Ok(()) }
+}
+
 fn check_header(batch: &Batch, config: &LogConfig) -> Result<(), AppendError> {
-    let max = config.max_message_bytes as usize;
-    if batch.size() > max {
-        return Err(AppendError::TooLarge { size: batch.size(), max });
-    }
+    check_size(batch, config)?;
     let (count, last_offset_delta) = (batch.record_count(), batch.last_offset_delta());
     if i64::from(count) != i64::from(last_offset_delta) + 1 {
         return Err(InvalidBatch::RecordCount { count, last_offset_delta }.into());

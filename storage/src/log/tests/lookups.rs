@@ -99,6 +99,24 @@ fn another_codec_is_rewritten_where_the_topic_has_one() {
 }
 
 #[test]
+fn a_batch_that_another_codec_makes_too_large_is_refused() {
+    let (dir, disk) = real();
+    let config = LogConfig {
+        compression: Some(Compression::from(Codec::None)),
+        max_message_bytes: 1000,
+        ..small()
+    };
+    let (log, _) = open(&disk, dir.path(), &config);
+    let mut builder = BatchBuilder::new(Codec::Gzip);
+    builder.append(NOW, None, Some(&[0; 2000]), &[]).unwrap();
+    let batch = builder.build().unwrap();
+    assert!(batch.len() < 1000);
+    let refused = log.append(batch, client()).unwrap_err();
+    assert!(matches!(refused, AppendError::TooLarge { size, max: 1000 } if size > 2000));
+    assert_eq!(log.end_offset(), Offset(0));
+}
+
+#[test]
 fn records_at_fault_are_named_one_by_one() {
     let (dir, disk) = real();
     let config = LogConfig {
