@@ -287,6 +287,9 @@ def producer_over_restart(s):
     eventually(s.read_back)
 
 
+QUIET_ROUNDS = 3
+
+
 class Group:
     """Members of one group that read a topic of four partitions, some records at a time in each."""
 
@@ -322,8 +325,26 @@ class Group:
             check("records read", sorted(taken), [(p, o) for p in range(4) for o in range(start, self.written)])
 
         eventually(look, 60)
-        for member in members:
-            self.s.call("commit", member=member)
+        self.commit(*members)
+
+    def commit(self, *members):
+        """Commits until nothing more comes: what a member read before the group moved its partitions comes again."""
+        quiet = 0
+        while quiet < QUIET_ROUNDS:
+            again = [self.s.call("poll", member=member)["taken"] for member in members]
+            for member in members:
+                self.s.call("commit", member=member)
+            quiet = 0 if any(again) else quiet + 1
+
+    def settle(self, *members):
+        """Waits until each member has its share, so that nothing is read by one and given to another."""
+
+        def look():
+            shares = [self.s.call("poll", member=member)["assigned"] for member in members]
+            check("partitions assigned", sorted(sum(shares, [])), [0, 1, 2, 3])
+            check("partitions each", [len(share) for share in shares], [4 // len(members)] * len(members))
+
+        eventually(look, 60)
 
 
 def members_share(s):
@@ -331,9 +352,11 @@ def members_share(s):
     group.join("a")
     group.read("a", start=0)
     group.join("b")
+    group.settle("a", "b")
     group.write(10)
     group.read("a", "b", start=10)
     group.leave("a")
+    group.settle("b")
     group.write(10)
     group.read("b", start=20)
     group.leave("b")
