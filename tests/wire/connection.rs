@@ -13,7 +13,10 @@ use milena_protocol::{
 };
 use milena_tests::{TestBroker, TestClock, request_frame, wait_until};
 
-use crate::cluster::api_versions::named;
+use crate::{
+    cluster::api_versions::named,
+    data::{batch, create, fetch, fetch_of, produce, values},
+};
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
@@ -75,6 +78,42 @@ fn a_broker_has_as_many_connections_as_it_may_have() {
     first.ask(3, &named());
     broker.connect().expect_closed("a second connection");
     first.ask(3, &named());
+}
+
+#[test]
+fn peers_that_reset_in_the_middle_of_their_answers_cost_nothing() {
+    let broker = TestBroker::start(&[]);
+    let mut client = broker.connect();
+    create(&mut client, "large", 1, &[]);
+    let value = "x".repeat(500_000);
+    for _ in 0..4 {
+        let produced = produce(&mut client, "large", 0, batch(&[&value]));
+        assert_eq!(produced.error_code, ErrorCode::None);
+    }
+    for _ in 0..20 {
+        let mut rude = broker.connect();
+        for _ in 0..8 {
+            rude.start(11, &fetch_of("large", 0, 0));
+        }
+        // What it was sent lies unread when it goes, which resets the connection.
+        assert!(rude.read_frame().is_some());
+    }
+    wait_until("they are gone", || broker.metric(CONNECTIONS, None) == 1);
+    let found = values(&fetch(&mut client, "large", 0, 3));
+    assert_eq!(found, [(3, value)]);
+}
+
+#[test]
+fn a_storm_of_connections_leaves_the_broker_as_it_was() {
+    let broker = TestBroker::start(&[]);
+    for count in 0..1_000 {
+        let mut client = broker.connect();
+        if count % 2 == 0 {
+            client.send(&[0, 0]);
+        }
+    }
+    wait_until("they are gone", || broker.metric(CONNECTIONS, None) == 0);
+    assert_eq!(broker.connect().ask(3, &named()).error_code, ErrorCode::None);
 }
 
 #[test]
@@ -142,3 +181,5 @@ fn a_fetch_that_waits_is_answered_when_the_broker_stops() {
     client.finish::<ApiVersionsRequest>(3, next_id);
     client.expect_closed("the broker has stopped");
 }
+
+const CONNECTIONS: &str = "milena_connections";

@@ -67,3 +67,30 @@ fn a_compacted_topic_shows_the_last_value_of_each_key_where_it_was() {
     let noted = checkpoint::read_offsets(&RealDisk, &noted).unwrap().whole().unwrap();
     assert!(noted[&("state".to_owned(), 0)] > Offset(60), "{noted:?}");
 }
+
+/// Its checksum is right, but no record can be read from it.
+fn unreadable() -> Bytes {
+    const CHECKSUM: std::ops::Range<usize> = 17..21;
+    const RECORDS: usize = 61;
+    let mut bytes = batch(&["value"]).to_vec();
+    bytes[RECORDS..].fill(0xff);
+    let checksum = crc32c::crc32c(&bytes[CHECKSUM.end..]);
+    bytes[CHECKSUM].copy_from_slice(&checksum.to_be_bytes());
+    bytes.into()
+}
+
+#[test]
+fn records_that_do_not_decode_are_refused_where_they_are_looked_into_and_harm_nobody_elsewhere() {
+    let broker = TestBroker::start(&[]);
+    let mut client = broker.connect();
+    create(&mut client, "keyed", 1, &[("cleanup.policy", "compact")]);
+    let refused = produce(&mut client, "keyed", 0, unreadable());
+    assert_eq!(refused.error_code, ErrorCode::InvalidRecord);
+
+    // Nothing asks what is inside: it is kept as it came, and so is what follows.
+    create(&mut client, "plain", 1, &[]);
+    assert_eq!(produce(&mut client, "plain", 0, unreadable()).error_code, ErrorCode::None);
+    assert_eq!(produce(&mut client, "plain", 0, batch(&["after"])).base_offset, 1);
+    let fetched = fetch(&mut client, "plain", 0, 1);
+    assert_eq!(values(&fetched), [(1, "after".to_owned())]);
+}
