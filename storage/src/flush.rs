@@ -15,7 +15,7 @@ use crate::log::{FlushError, Log};
 
 /// A log's owner, who wants to know what is durable.
 pub trait Flushed: Send + Sync {
-    fn log(&self) -> &Log;
+    fn log(&self) -> Arc<Log>;
 
     /// Everything below the offset survives a crash; or the log went offline, and nothing more of
     /// it will ever be durable. Called by the syncing thread, which does nothing else meanwhile.
@@ -126,13 +126,13 @@ mod tests {
     };
 
     struct Owner {
-        log: Log,
+        log: Arc<Log>,
         outcomes: mpsc::Sender<Result<Offset, FlushError>>,
     }
 
     impl Flushed for Owner {
-        fn log(&self) -> &Log {
-            &self.log
+        fn log(&self) -> Arc<Log> {
+            Arc::clone(&self.log)
         }
 
         fn flushed(&self, outcome: Result<Offset, FlushError>) {
@@ -144,7 +144,7 @@ mod tests {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let (outcomes, told) = mpsc::channel();
         let (log, _) = open(&disk, Path::new("/log"), &small());
-        (Arc::new(Owner { log, outcomes }), told)
+        (Arc::new(Owner { log: Arc::new(log), outcomes }), told)
     }
 
     #[test]

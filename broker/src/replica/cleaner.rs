@@ -89,7 +89,8 @@ impl Replicas {
         let now = self.clock.now();
         let Some(candidate) = self.dirtiest(now) else { return false };
         let Candidate { partition, cleanable, policy } = candidate;
-        let log = partition.log();
+        let place = partition.place();
+        let (dir, log) = (&place.volume.dir, &place.log);
         let config = self.config.load();
         let pass = Pass {
             from: cleanable.from,
@@ -110,7 +111,7 @@ impl Replicas {
         match log.compact(&pass, &mut throttle) {
             Ok(done) => {
                 self.cleaner.passes.add(1);
-                let noted = partition.dir().note_cleaned(partition.name(), log, done.to);
+                let noted = dir.note_cleaned(partition.name(), log, done.to);
                 if let Err(error) = &noted {
                     // Else the same pass would be made again and again.
                     warn!(?partition, %error, "could not write down what was compacted");
@@ -147,7 +148,8 @@ impl Replicas {
             return None;
         }
         let policy = policy(&config);
-        let (dir, name) = (partition.dir(), partition.name());
+        let (place, name) = (partition.place(), partition.name());
+        let dir = &place.volume.dir;
         let cleaned_to = dir.cleaned_to(name);
         let committed = partition.last_stable_offset();
         let mut cleanable = log.cleanable(&policy, cleaned_to, committed, now);

@@ -38,7 +38,7 @@ impl Replicas {
         let config = self.config.load();
         let threads = usize::try_from(config.recovery_threads_per_dir).unwrap_or(1);
         let choose = |name: &PartitionName, id: Option<Uuid>| self.choose(image, name, id);
-        for dir in &self.dirs {
+        for dir in self.volumes.iter().map(|volume| &volume.dir) {
             let mut recovered = 0_usize;
             for Loaded { name, outcome, .. } in dir.load(threads, self.clock.now(), &choose)? {
                 match outcome {
@@ -59,8 +59,9 @@ impl Replicas {
     #[must_use]
     pub fn log_dirs(&self) -> Vec<LogDir> {
         let mut dirs: Vec<LogDir> = self
-            .dirs
+            .volumes
             .iter()
+            .map(|volume| &volume.dir)
             .map(|dir| LogDir {
                 path: dir.root().to_owned(),
                 id: dir.meta().directory_id,
@@ -69,12 +70,13 @@ impl Replicas {
             })
             .collect();
         for partition in self.partitions() {
-            let home = self.dirs.iter().position(|dir| Arc::ptr_eq(dir, partition.dir()));
+            let place = partition.place();
+            let home = self.volumes.iter().position(|volume| Arc::ptr_eq(volume, &place.volume));
             if let Some(dir) = home.and_then(|at| dirs.get_mut(at)) {
                 dir.logs.push(LogSize {
                     topic: partition.topic.clone(),
                     partition: partition.index,
-                    bytes: partition.log().size_bytes(),
+                    bytes: place.log.size_bytes(),
                 });
             }
         }

@@ -2,15 +2,12 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use milena_storage::{
-    log::Log,
-    manager::{Manager, ManagerError, PartitionName},
-};
+use milena_storage::manager::{ManagerError, PartitionName};
 use tracing::{error, info};
 
 use super::{
     Partition, PartitionKey, Replicas, Topic,
-    partition::{Leadership, Made},
+    partition::{Leadership, Made, Place, Volume},
     settings::log_config,
     topic::Slot,
 };
@@ -77,14 +74,13 @@ impl Replicas {
         config: &Arc<TopicConfig>,
     ) -> Slot {
         match self.log_of(topic, index, config) {
-            Ok((dir, name, log)) => {
+            Ok((name, place)) => {
                 let made = Made {
                     topic: topic.name.clone(),
                     topic_id: topic.id,
                     name,
                     key: PartitionKey(self.next_key.fetch_add(1, Ordering::Relaxed)),
-                    dir,
-                    log,
+                    place,
                     leadership,
                     config: Arc::clone(config),
                 };
@@ -104,25 +100,26 @@ impl Replicas {
         topic: &Topic,
         index: i32,
         config: &TopicConfig,
-    ) -> Result<(Arc<Manager>, PartitionName, Arc<Log>), String> {
+    ) -> Result<(PartitionName, Place), String> {
         let name = PartitionName::new(&topic.name, index).ok_or("not a name for a directory")?;
         if self.damaged.contains(&name) {
             return Err("its log could not be opened at the start".to_owned());
         }
-        let holds = |dir: &&Arc<Manager>| dir.get(&name).is_some();
-        let home = self.dirs.iter().find(holds);
-        let home = home.or_else(|| self.dirs.iter().min_by_key(|dir| dir.names().len()));
-        let home = home.ok_or("there is no log directory")?;
+        let holds = |volume: &&Arc<Volume>| volume.dir.get(&name).is_some();
+        let fewest = || self.volumes.iter().min_by_key(|volume| volume.dir.names().len());
+        let home = self.volumes.iter().find(holds).or_else(fewest);
+        let volume = home.ok_or("there is no log directory")?;
         let log_config = Arc::new(log_config(&self.config.load(), config));
         let now = self.clock.now();
-        let log = home
+        let log = volume
+            .dir
             .create(&topic.name, topic.id, index, &log_config, now)
             .map_err(|error| error.to_string())?;
         // What is shown to consumers must not be lost in the next crash.
         if log.is_dirty() {
             log.flush().map_err(|error| error.to_string())?;
         }
-        Ok((Arc::clone(home), name, log))
+        Ok((name, Place { volume: Arc::clone(volume), log }))
     }
 
     fn delete(&self, told: &metadata::Topic) {
@@ -141,7 +138,7 @@ impl Replicas {
 
     fn delete_log(&self, partition: &Partition) {
         partition.leave();
-        match partition.dir().delete(partition.name()) {
+        match partition.place().volume.dir.delete(partition.name()) {
             Ok(deleted) => self.remove_partition_later(partition, deleted),
             Err(error) => error!(?partition, %error, "could not delete the log"),
         }
@@ -151,7 +148,7 @@ impl Replicas {
     fn clear_away(&self, topic: &Topic, index: i32) {
         let Some(name) = PartitionName::new(&topic.name, index) else { return };
         self.damaged.remove(&name);
-        for dir in &self.dirs {
+        for dir in self.volumes.iter().map(|volume| &volume.dir) {
             match dir.delete(&name) {
                 Ok(deleted) => self.remove_soon(dir, deleted),
                 Err(ManagerError::NotOpen { .. }) => {}

@@ -34,7 +34,7 @@ use crate::{
     purgatory::Timers,
 };
 use cleaner::Cleaner;
-use partition::Shared;
+use partition::{Shared, Volume};
 use upkeep::Upkeep;
 
 /// All partitions of this broker, by topic. Follows the metadata: logs are made and deleted as
@@ -48,7 +48,7 @@ pub struct Replicas {
     config: Arc<ArcSwap<BrokerConfig>>,
     clock: Arc<dyn Clock>,
     /// One for each log directory.
-    dirs: Vec<Arc<Manager>>,
+    volumes: Vec<Arc<Volume>>,
     /// Found at the start, but not opened. They must not be begun anew elsewhere.
     damaged: DashSet<PartitionName>,
     shared: Shared,
@@ -77,17 +77,23 @@ impl Replicas {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { node_id, config, clock, timers, rng, metrics, dirs } = parts;
-        let (syncer, sync_loop) = Syncer::new();
+        let (volumes, sync_loops) = dirs
+            .into_iter()
+            .map(|dir| {
+                let (syncer, sync_loop) = Syncer::new();
+                (Arc::new(Volume { dir, syncer }), sync_loop)
+            })
+            .unzip();
         let commits = Arc::new(Waiting::new(Arc::clone(&timers)));
         let fetches = Arc::new(Waiting::new(Arc::clone(&timers)));
-        let upkeep = Upkeep::new(&config.load(), timers.now(), sync_loop);
+        let upkeep = Upkeep::new(&config.load(), timers.now(), sync_loops);
         Self {
             node_id,
             config,
             clock,
-            dirs,
+            volumes,
             damaged: DashSet::new(),
-            shared: Shared { syncer, timers, commits, fetches },
+            shared: Shared { timers, commits, fetches },
             by_name: DashMap::new(),
             by_id: DashMap::new(),
             next_key: AtomicU64::new(0),

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Weak,
+        Arc, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -45,8 +45,10 @@ pub struct Partition {
     pub index: i32,
     name: PartitionName,
     key: PartitionKey,
-    dir: Arc<Manager>,
-    log: Arc<Log>,
+    place: ArcSwap<Place>,
+    /// Held for reading while something is written to the log, and for writing while another log
+    /// takes its place.
+    moving: RwLock<()>,
     high_watermark: AtomicI64,
     leader_epoch: AtomicI32,
     in_sync_replicas: AtomicUsize,
@@ -68,17 +70,17 @@ pub(super) struct Leadership {
 impl Partition {
     /// A partition over a log, everything in which is taken to be committed.
     pub(super) fn new(made: Made, shared: Shared) -> Arc<Self> {
-        let Made { topic, topic_id, name, key, dir, log, leadership, config } = made;
-        let end = log.end_offset();
-        log.assign_epoch(leadership.leader_epoch);
+        let Made { topic, topic_id, name, key, place, leadership, config } = made;
+        let end = place.log.end_offset();
+        place.log.assign_epoch(leadership.leader_epoch);
         Arc::new_cyclic(|itself| Self {
             topic,
             topic_id,
             index: name.partition(),
             name,
             key,
-            dir,
-            log,
+            place: ArcSwap::from_pointee(place),
+            moving: RwLock::new(()),
             high_watermark: AtomicI64::new(end.0),
             leader_epoch: AtomicI32::new(leadership.leader_epoch.0),
             in_sync_replicas: AtomicUsize::new(leadership.in_sync_replicas),
@@ -94,9 +96,9 @@ impl Partition {
         &self.name
     }
 
-    /// The directory that the log is in.
-    pub(super) fn dir(&self) -> &Arc<Manager> {
-        &self.dir
+    /// Where the log is now.
+    pub(super) fn place(&self) -> Arc<Place> {
+        self.place.load_full()
     }
 
     #[must_use]
@@ -104,9 +106,11 @@ impl Partition {
         self.key
     }
 
+    /// The log as it is now; another one, with the same records, once it was moved to another
+    /// directory. What writes to it goes through [`Partition::write`].
     #[must_use]
-    pub fn log(&self) -> &Arc<Log> {
-        &self.log
+    pub fn log(&self) -> Arc<Log> {
+        Arc::clone(&self.place.load().log)
     }
 
     #[must_use]
@@ -170,11 +174,11 @@ impl Partition {
     ) -> Result<Appended, AppendError> {
         let leader_epoch = self.leader_epoch();
         let append = Append { origin: Origin::Client, leader_epoch, now };
-        let appended = self.log.append(records, append)?;
+        let appended = self.write(|log| log.append(records, append))?;
         let config = self.config.load();
         let end = appended.last_offset.next();
         match config.flush_policy {
-            FlushPolicy::Ack => self.shared.syncer.request(self),
+            FlushPolicy::Ack => self.request_sync(),
             FlushPolicy::Os => self.advance(end),
             FlushPolicy::Interval => {
                 self.advance(end);
@@ -182,6 +186,12 @@ impl Partition {
             }
         }
         Ok(appended)
+    }
+
+    /// Has something written to the log, which does not move meanwhile.
+    pub(super) fn write<T>(&self, act: impl FnOnce(&Log) -> T) -> T {
+        let _stays = self.moving.read().unwrap_or_else(PoisonError::into_inner);
+        act(&self.place.load().log)
     }
 
     /// Resolves when everything before `end` is committed. `deadline` is on the monotonic clock.
@@ -208,14 +218,14 @@ impl Partition {
     /// `from` is outside the log, or the log cannot be read.
     pub fn read(&self, from: i64, limits: ReadLimits) -> Result<Option<ReadResult>, ReadError> {
         // A partition with nothing new, the common case in a large session, is not searched.
-        let (start, end) = self.log.bounds();
+        let (start, end) = self.log().bounds();
         if from < start.0 || from > end.0 {
             return Err(ReadError::OutOfRange { requested: Offset(from), start, end });
         }
         if from >= limits.upper.0 || (limits.max_bytes == 0 && !limits.at_least_one) {
             return Ok(None);
         }
-        self.log.read(Offset(from), limits).map(Some)
+        self.log().read(Offset(from), limits).map(Some)
     }
 
     /// Whether a client that has read up to `from`, the last record of which was of `epoch`, has
@@ -225,10 +235,10 @@ impl Partition {
     /// # Errors
     /// [`ReadError::OutOfRange`] where that cannot be told.
     pub fn divergence(&self, epoch: LeaderEpoch, from: i64) -> Result<Option<EpochEnd>, ReadError> {
-        let start = self.log.start_offset();
-        let known = self.log.end_offset_for_epoch(epoch).filter(|_| from >= start.0);
+        let start = self.log().start_offset();
+        let known = self.log().end_offset_for_epoch(epoch).filter(|_| from >= start.0);
         let known = known.ok_or_else(|| {
-            let end = self.log.end_offset();
+            let end = self.log().end_offset();
             ReadError::OutOfRange { requested: Offset(from), start, end }
         })?;
         Ok(Some(known).filter(|known| known.epoch < epoch || known.end.0 < from))
@@ -245,19 +255,19 @@ impl Partition {
 
     /// Puts other settings in force, from the next operation on.
     pub(super) fn set_config(&self, config: Arc<TopicConfig>, log: Arc<LogConfig>) {
-        self.log.set_config(log);
+        self.write(|it| it.set_config(log));
         self.config.store(config);
         match (self.config.load().flush_policy, self.itself.upgrade()) {
             // What the old policy left unsynced is no less safe than what comes from now on.
-            (FlushPolicy::Ack, Some(partition)) => self.shared.syncer.request(&partition),
+            (FlushPolicy::Ack, Some(partition)) => partition.request_sync(),
             (FlushPolicy::Ack, None) => {}
             // What the old policy made wait may be committed under the new one.
-            (FlushPolicy::Interval | FlushPolicy::Os, _) => self.advance(self.log.end_offset()),
+            (FlushPolicy::Interval | FlushPolicy::Os, _) => self.advance(self.log().end_offset()),
         }
     }
 
     pub(super) fn set_leadership(&self, leadership: Leadership) {
-        self.log.assign_epoch(leadership.leader_epoch);
+        self.write(|log| log.assign_epoch(leadership.leader_epoch));
         self.leader_epoch.store(leadership.leader_epoch.0, Ordering::Release);
         self.in_sync_replicas.store(leadership.in_sync_replicas, Ordering::Relaxed);
     }
@@ -274,7 +284,7 @@ impl Partition {
             Some(Ok(()))
         } else if self.is_gone() {
             Some(Err(Uncommitted::Gone))
-        } else if self.log.offline().is_some() {
+        } else if self.log().offline().is_some() {
             Some(Err(Uncommitted::Offline))
         } else {
             None
@@ -292,10 +302,14 @@ impl Partition {
         self.shared.fetches.notify(&self.key);
     }
 
+    fn request_sync(self: &Arc<Self>) {
+        self.place.load().volume.syncer.request(self);
+    }
+
     /// Has the log synced when `flush.messages` are waiting for it, or else `flush.ms` from now.
     fn flush_in_time(self: &Arc<Self>, config: &TopicConfig, end: Offset) {
-        if end.0 - self.log.flushed_offset().0 >= config.flush_messages {
-            self.shared.syncer.request(self);
+        if end.0 - self.log().flushed_offset().0 >= config.flush_messages {
+            self.request_sync();
         } else if let Ok(flush_ms) = u64::try_from(config.flush_ms)
             && config.flush_ms < i64::MAX
             && !self.flush_armed.swap(true, Ordering::AcqRel)
@@ -312,14 +326,14 @@ impl Expire for Partition {
     fn expire(&self) {
         self.flush_armed.store(false, Ordering::Release);
         if let Some(partition) = self.itself.upgrade() {
-            self.shared.syncer.request(&partition);
+            partition.request_sync();
         }
     }
 }
 
 impl Flushed for Partition {
-    fn log(&self) -> &Log {
-        &self.log
+    fn log(&self) -> Arc<Log> {
+        Self::log(self)
     }
 
     fn flushed(&self, outcome: Result<Offset, FlushError>) {
@@ -344,16 +358,29 @@ pub(super) struct Made {
     pub(super) topic_id: Uuid,
     pub(super) name: PartitionName,
     pub(super) key: PartitionKey,
-    pub(super) dir: Arc<Manager>,
-    pub(super) log: Arc<Log>,
+    pub(super) place: Place,
     pub(super) leadership: Leadership,
     pub(super) config: Arc<TopicConfig>,
+}
+
+/// A log, and the directory that it is in.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) volume: Arc<Volume>,
+    pub(super) log: Arc<Log>,
+}
+
+/// A log directory, and the one thread that syncs what is written to it: a slow disk holds up no
+/// other.
+#[derive(Debug)]
+pub(super) struct Volume {
+    pub(super) dir: Arc<Manager>,
+    pub(super) syncer: Syncer,
 }
 
 /// What all partitions of a broker share.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
-    pub(super) syncer: Syncer,
     pub(super) timers: Arc<Timers>,
     /// Produce requests that wait to be committed.
     pub(super) commits: Arc<Waiting>,

@@ -36,7 +36,7 @@ pub(super) struct Upkeep {
     changed: Notify,
     work: mpsc::Sender<Work>,
     /// What the threads take when they are started.
-    unstarted: Mutex<Option<(mpsc::Receiver<Work>, SyncLoop)>>,
+    unstarted: Mutex<Option<(mpsc::Receiver<Work>, Vec<SyncLoop>)>>,
     /// Of the metadata; held by nobody but the thread.
     snapshots: Mutex<Option<Snapshots>>,
 }
@@ -76,7 +76,7 @@ pub enum DeleteRecordsError {
 }
 
 impl Upkeep {
-    pub(super) fn new(config: &BrokerConfig, now: Duration, sync_loop: SyncLoop) -> Self {
+    pub(super) fn new(config: &BrokerConfig, now: Duration, sync_loops: Vec<SyncLoop>) -> Self {
         let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0)).max(INTERVAL_MIN);
         let retain_every = ms(config.retention_check_interval_ms);
         let checkpoint_every = ms(config.flush_checkpoint_interval_ms.into());
@@ -85,7 +85,7 @@ impl Upkeep {
             schedule: Mutex::new(Schedule::new(retain_every, checkpoint_every, now)),
             changed: Notify::new(),
             work,
-            unstarted: Mutex::new(Some((queue, sync_loop))),
+            unstarted: Mutex::new(Some((queue, sync_loops))),
             snapshots: Mutex::new(None),
         }
     }
@@ -97,16 +97,19 @@ impl Upkeep {
 }
 
 impl Replicas {
-    /// Starts the thread that syncs, the one that compacts, the one that works, and the task that
+    /// Starts the threads that sync, the one that compacts, the one that works, and the task that
     /// watches the schedule. All end with [`Replicas::close`].
     ///
     /// # Errors
     /// There is no thread to be had.
     pub fn start(self: &Arc<Self>, spawn: &dyn Spawn) -> io::Result<()> {
-        let Some((mut queue, sync_loop)) = lock(&self.upkeep.unstarted).take() else {
+        let Some((mut queue, sync_loops)) = lock(&self.upkeep.unstarted).take() else {
             return Ok(());
         };
-        let syncing = spawn.thread("syncer", Box::new(move || sync_loop.run()))?;
+        let syncing = sync_loops
+            .into_iter()
+            .map(|sync_loop| spawn.thread("syncer", Box::new(move || sync_loop.run())))
+            .collect::<io::Result<Vec<_>>>()?;
         let cleaning = self.start_cleaner(spawn)?;
         let replicas = Arc::clone(self);
         let work = move || {
@@ -224,7 +227,7 @@ impl Replicas {
     /// Writes recovery points and log starts down; whether all could be.
     fn note_offsets(&self) -> bool {
         let mut all = true;
-        for dir in &self.dirs {
+        for dir in self.volumes.iter().map(|volume| &volume.dir) {
             if let Err(error) = dir.checkpoint() {
                 error!(dir = %dir.root().display(), %error, "could not write checkpoints");
                 all = false;
@@ -243,16 +246,20 @@ impl Replicas {
         trimmed.into_iter().map(answer).collect()
     }
 
-    fn close_all(&self, syncing: JoinHandle<()>, cleaning: Option<JoinHandle<()>>) {
+    fn close_all(&self, syncing: Vec<JoinHandle<()>>, cleaning: Option<JoinHandle<()>>) {
         self.cleaner.stop();
         if cleaning.is_some_and(|cleaning| cleaning.join().is_err()) {
             error!("the compacting thread had failed");
         }
-        self.shared.syncer.stop();
-        if syncing.join().is_err() {
-            error!("the syncing thread had failed");
+        for volume in &self.volumes {
+            volume.syncer.stop();
         }
-        for dir in &self.dirs {
+        for thread in syncing {
+            if thread.join().is_err() {
+                error!("a syncing thread had failed");
+            }
+        }
+        for dir in self.volumes.iter().map(|volume| &volume.dir) {
             match dir.close() {
                 Ok(()) => info!(dir = %dir.root().display(), "closed logs"),
                 Err(error) => {
@@ -276,14 +283,14 @@ impl Replicas {
 
     fn remove_later(&self, partition: &Partition, segments: Vec<DeletedSegment>) {
         for segment in segments {
-            let dir = Arc::clone(partition.dir());
+            let dir = Arc::clone(&partition.place().volume.dir);
             self.upkeep.remove_at(self.removal_due(partition), Removal::Segment { dir, segment });
         }
     }
 
     /// Frees a deleted partition's space after `file.delete.delay.ms`.
     pub(super) fn remove_partition_later(&self, of: &Partition, partition: DeletedPartition) {
-        let dir = Arc::clone(of.dir());
+        let dir = Arc::clone(&of.place().volume.dir);
         self.upkeep.remove_at(self.removal_due(of), Removal::Partition { dir, partition });
     }
 
