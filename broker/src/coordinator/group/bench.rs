@@ -20,7 +20,10 @@ use milena_protocol::{
     wire::Str,
 };
 
-use super::{Groups, Joiner, Limits, Reply, Request, Subject, classic::Group};
+use super::{
+    Groups, Joiner, Limits, Reply, Request, Subject, classic,
+    kind::{Group, Kind},
+};
 use crate::coordinator::runtime::{Machine, Now, StateRecord, Ticket, Turn};
 
 #[derive(Debug)]
@@ -131,6 +134,12 @@ impl Bench {
 
     pub(super) fn group(&self) -> Option<&Group> {
         self.groups.groups.get(GROUP).map(AsRef::as_ref)
+    }
+
+    /// The group, whose members are known to speak the classic protocol.
+    pub(super) fn classic(&self) -> &classic::Group {
+        let Kind::Classic(group) = &self.group().unwrap().kind;
+        group
     }
 
     /// Requests that wait for an answer.

@@ -21,7 +21,8 @@ use tracing::warn;
 
 use super::{
     Joiner, Limits, Reply, Request,
-    classic::{Group, State, join_refused},
+    classic::{self, join_refused},
+    kind::{Group, Kind},
     offset,
 };
 use crate::coordinator::runtime::{Alarm, Machine, Ring, Ticket, Turn};
@@ -114,6 +115,7 @@ impl Groups {
         let limits = Arc::clone(&self.limits);
         let now = turn.now.wall;
         let group = self.group_mut(&r.group_id, now);
+        let Kind::Classic(group) = &mut group.kind;
         if !exists {
             turn.write(group.record());
         }
@@ -122,7 +124,7 @@ impl Groups {
 
     fn leave(&mut self, r: &LeaveGroupRequest, turn: &mut Turn<Self>) -> LeaveGroupResponse {
         let limits = Arc::clone(&self.limits);
-        match self.find_mut(&r.group_id) {
+        match self.find_mut(&r.group_id).and_then(Group::classic_mut) {
             Some(group) => group.leave(r, &mut Step { limits: &limits, turn }),
             None => LeaveGroupResponse {
                 members: r
@@ -147,12 +149,14 @@ impl Groups {
         };
         match self.groups.get(id) {
             None => refused(ErrorCode::GroupIdNotFound),
-            Some(group) if group.state != State::Empty => refused(ErrorCode::NonEmptyGroup),
+            Some(group) if !group.is_empty() => refused(ErrorCode::NonEmptyGroup),
             Some(group) => {
                 for (topic, partition) in offset::all_of(group) {
                     turn.write(offset::tombstone(id, &topic, partition));
                 }
-                turn.write(group.tombstone());
+                for record in group.tombstones() {
+                    turn.write(record);
+                }
                 self.groups.remove(id);
                 DeletableGroupResult { group_id: id.clone(), ..DeletableGroupResult::default() }
             }
@@ -199,11 +203,10 @@ impl Machine for Groups {
                 GroupKey::GroupMetadata(key) => {
                     match value.map(decode_value::<GroupMetadataValue>).transpose()? {
                         Some(value) => {
-                            let old = self.groups.remove(&key.group);
-                            let offsets = old.map(|old| old.offsets.clone());
                             let id = key.group.detached();
-                            let group = Group::restore(id.clone(), &value, offsets);
-                            self.groups.insert(id, Arc::new(group));
+                            let restored = classic::Group::restore(id, &value);
+                            self.group_mut(&key.group, Timestamp::NONE).kind =
+                                Kind::Classic(restored);
                         }
                         None => _ = self.groups.remove(&key.group),
                     }
@@ -234,7 +237,7 @@ impl Machine for Groups {
         let reply = match request {
             Request::Join(r, joiner) => return self.join(ticket, r, joiner, turn),
             Request::Sync(r) => {
-                let Some(group) = self.find_mut(&r.group_id) else {
+                let Some(group) = self.find_mut(&r.group_id).and_then(Group::classic_mut) else {
                     let error_code = ErrorCode::UnknownMemberId;
                     let refused = SyncGroupResponse { error_code, ..SyncGroupResponse::default() };
                     return turn.reply(ticket, Reply::Sync(refused));
@@ -242,7 +245,7 @@ impl Machine for Groups {
                 return group.sync(ticket, r, &mut Step { limits: &limits, turn });
             }
             Request::Heartbeat(r) => {
-                let error_code = match self.find_mut(&r.group_id) {
+                let error_code = match self.find_mut(&r.group_id).and_then(Group::classic_mut) {
                     Some(group) => group.heartbeat(r, &mut Step { limits: &limits, turn }),
                     None => ErrorCode::UnknownMemberId,
                 };

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod bench;
 mod classic;
+mod kind;
 mod limits;
 mod machine;
 mod offset;

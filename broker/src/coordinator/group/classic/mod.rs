@@ -30,7 +30,7 @@ use milena_protocol::{ErrorCode, Timestamp, wire::Str};
 pub(super) use join::join_refused;
 pub(super) use member::Member;
 
-use super::{Subject, offset::Offsets};
+use super::Subject;
 use crate::coordinator::runtime::Alarm;
 
 /// A group with what it has in memory only. Cheap to clone.
@@ -59,7 +59,6 @@ pub(super) struct Group {
     first_rebalance: Option<FirstRebalance>,
     join_alarm: Alarm,
     sync_alarm: Alarm,
-    pub(super) offsets: Offsets,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +97,6 @@ impl Group {
             first_rebalance: None,
             join_alarm: Alarm::default(),
             sync_alarm: Alarm::default(),
-            offsets: Offsets::new(),
         }
     }
 

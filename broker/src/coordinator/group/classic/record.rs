@@ -16,10 +16,7 @@ use super::{
     Group, State,
     member::{Member, Protocol},
 };
-use crate::coordinator::{
-    group::offset::Offsets,
-    runtime::{Alarm, StateRecord},
-};
+use crate::coordinator::runtime::{Alarm, StateRecord};
 
 impl Group {
     /// What the group has agreed on: its generation, members and their assignments.
@@ -44,15 +41,10 @@ impl Group {
     }
 
     /// The group as its record and its offsets tell of it.
-    pub(in crate::coordinator::group) fn restore(
-        id: Str,
-        value: &GroupMetadataValue,
-        offsets: Option<Offsets>,
-    ) -> Self {
+    pub(in crate::coordinator::group) fn restore(id: Str, value: &GroupMetadataValue) -> Self {
         let since = Some(Timestamp(value.current_state_timestamp));
         let mut group = Self::new(id, Timestamp::NONE);
         group.since = since.filter(|&since| since != Timestamp::NONE);
-        group.offsets = offsets.unwrap_or_default();
         let protocol_type = value.protocol_type.detached();
         let protocol = value.protocol.as_ref().map(Str::detached);
         for member in &value.members {

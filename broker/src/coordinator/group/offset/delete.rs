@@ -13,10 +13,7 @@ use milena_protocol::{
 
 use super::{CLEANUP_BYTES, Committed, remove, tombstone};
 use crate::coordinator::{
-    group::{
-        Groups,
-        classic::{Group, State},
-    },
+    group::{Groups, kind::Group},
     runtime::Turn,
 };
 
@@ -30,7 +27,7 @@ pub(in crate::coordinator::group) fn delete(
     let Some(group) = groups.find_mut(&r.group_id) else {
         return refused(ErrorCode::GroupIdNotFound);
     };
-    if group.state != State::Empty && !group.uses_consumer_protocol() {
+    if !group.is_empty() && !group.uses_consumer_protocol() {
         return refused(ErrorCode::NonEmptyGroup);
     }
     let subscribed = group.subscribed_topics();

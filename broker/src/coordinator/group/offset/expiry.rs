@@ -9,7 +9,8 @@ use super::{CLEANUP_BYTES, Committed, remove, tombstone};
 use crate::coordinator::{
     group::{
         Groups, Limits,
-        classic::{Group, State},
+        classic::State,
+        kind::{Group, Kind},
     },
     runtime::Turn,
 };
@@ -39,10 +40,11 @@ pub(in crate::coordinator::group) fn expire(
                 remove(group, &topic, partition);
             }
         }
-        let has_nothing =
-            |group: &&Arc<Group>| group.offsets.is_empty() && group.state == State::Empty;
+        let has_nothing = |group: &&Arc<Group>| group.offsets.is_empty() && group.is_empty();
         if let Some(group) = groups.groups.get(&id).filter(has_nothing) {
-            turn.write(group.tombstone());
+            for record in group.tombstones() {
+                turn.write(record);
+            }
             groups.groups.remove(&id);
         }
     }
@@ -60,9 +62,10 @@ enum Since {
 
 fn expired(group: &Group, retention_ms: i64, now: Timestamp) -> Vec<(Str, i32)> {
     let subscribed = group.subscribed_topics();
-    let since = match (&group.protocol_type, group.state, &subscribed) {
+    let Kind::Classic(classic) = &group.kind;
+    let since = match (&classic.protocol_type, classic.state, &subscribed) {
         (None, ..) => Since::Commit,
-        (Some(_), State::Empty, _) => group.since.map_or(Since::Commit, Since::Empty),
+        (Some(_), State::Empty, _) => classic.since.map_or(Since::Commit, Since::Empty),
         (Some(_), State::Stable, Some(_)) => Since::Commit,
         _ => Since::Never,
     };

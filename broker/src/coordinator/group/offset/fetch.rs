@@ -9,7 +9,7 @@ use milena_protocol::{
 };
 
 use super::Committed;
-use crate::coordinator::group::classic::Group;
+use crate::coordinator::group::kind::Group;
 
 /// The offsets that were asked for, -1 where there is none; or all that there are. A group that
 /// does not exist has none.

@@ -22,7 +22,7 @@ pub(super) use delete::{delete, forget};
 pub(super) use expiry::expire;
 pub(super) use fetch::fetch;
 
-use super::{Groups, classic::Group};
+use super::{Groups, kind::Group};
 use crate::coordinator::runtime::StateRecord;
 
 /// A group's offsets by topic and partition. Cheap to clone; no topic without a partition.

@@ -51,13 +51,13 @@ fn followers_get_their_assignment_from_the_leader() {
     bench.advance(Duration::from_secs(6));
     assert_eq!(bench.joined(join_a).unwrap().members.len(), 2);
     assert_eq!(bench.joined(join_b).unwrap().members.len(), 0);
-    assert_eq!(bench.group().unwrap().state, State::CompletingRebalance);
+    assert_eq!(bench.classic().state, State::CompletingRebalance);
     let waiting = bench.ask(sync(&b, 1, &[]));
     assert_eq!(bench.synced(waiting), None);
     let leader = bench.ask(sync(&a, 1, &[(&b, b"all")]));
     assert_eq!(bench.synced(leader).unwrap().assignment, "");
     assert_eq!(bench.synced(waiting).unwrap().assignment, "all");
-    assert_eq!(bench.group().unwrap().state, State::Stable);
+    assert_eq!(bench.classic().state, State::Stable);
     // Who asks again is told again.
     let again = bench.ask(sync(&b, 1, &[]));
     assert_eq!(bench.synced(again).unwrap().assignment, "all");
@@ -170,7 +170,7 @@ fn heartbeats_and_unchanged_joins_write_nothing() {
 fn a_restarted_group_goes_on_in_its_generation() {
     let before = two_members();
     let mut bench = before.restarted();
-    assert_eq!(bench.group().unwrap().record(), before.group().unwrap().record());
+    assert_eq!(bench.classic().record(), before.classic().record());
     assert_eq!(bench.heartbeat("client-a", 1), ErrorCode::None);
     let synced = bench.ask(sync("client-b", 1, &[]));
     assert_eq!(bench.synced(synced).unwrap().assignment, "B");

@@ -37,7 +37,7 @@ fn a_restarted_one_gets_its_assignment_back_without_a_rebalance() {
     let synced = bench.ask(sync("two-3", 1, &[]));
     assert_eq!(bench.synced(synced).unwrap().assignment, "B");
     assert_eq!(bench.heartbeat("one-1", 1), ErrorCode::None);
-    assert_eq!(bench.restarted().group().unwrap().record(), bench.group().unwrap().record());
+    assert_eq!(bench.restarted().classic().record(), bench.classic().record());
 }
 
 #[test]
