@@ -117,7 +117,9 @@ impl Log {
         let batch = segment
             .read(located)
             .map_err(|error| read_error(located.header.base_offset, segment.base, error))?;
-        for record in batch.records(InflateLimit::default()).map_err(|_| corrupt())? {
+        // What was accepted was not inflated then, and may be of any ratio.
+        let limit = InflateLimit { ratio_max: usize::MAX, ..InflateLimit::default() };
+        for record in batch.records(limit).map_err(|_| corrupt())? {
             let record = record.map_err(|_| corrupt())?;
             if wanted(&record) {
                 return Ok(Some(FoundOffset {

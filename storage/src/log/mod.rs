@@ -1,7 +1,7 @@
 //! One partition's log: segments in order, appended at one end and deleted at the other.
 //!
-//! Locks, in the order in which they are taken; none but the first two is held during I/O:
-//! `writer` (one appends, rolls, truncates or deletes), `flushing` (one syncs), `state` (what
+//! Locks, in the order in which they are taken; none but the first three is held during I/O:
+//! `trimming` (one takes files away from the front, and nobody ends the log meanwhile), `writer` (one appends, rolls, truncates or deletes), `flushing` (one syncs), `state` (what
 //! readers see), `epochs`. A reader takes `state` for a moment, copies what it needs and works on
 //! files that stay open for as long as it holds them.
 
@@ -48,6 +48,8 @@ pub struct Log {
     disk: Arc<dyn Disk>,
     dir: Arc<Path>,
     config: RwLock<Arc<LogConfig>>,
+    /// Segments that are no longer part of the log, but whose files still have their names.
+    trimming: Mutex<Vec<Arc<Segment>>>,
     writer: Mutex<Writer>,
     flushing: Mutex<()>,
     state: RwLock<State>,
@@ -132,6 +134,7 @@ impl Log {
             disk,
             dir,
             config: RwLock::new(config),
+            trimming: Mutex::default(),
             writer: Mutex::new(loaded.writer),
             flushing: Mutex::new(()),
             state: RwLock::new(loaded.state),
@@ -303,7 +306,8 @@ impl Log {
 
     /// The partition is gone: nothing is written any more, whoever still holds the log.
     pub(crate) fn retire(&self) {
-        // Behind an append or a roll that has begun.
+        // Behind an append, a roll or a deletion that has begun.
+        let _trimming = self.trimming();
         let _writer = self.writer();
         self.offline.get_or_init(|| Offline("the partition was deleted".into()));
     }
@@ -356,11 +360,18 @@ impl Log {
         self.offline.get().map_or(Ok(()), |offline| Err(offline.clone()))
     }
 
-    /// The first reason stays.
+    /// The first reason stays, and is told; what fails in a log that was deleted is no news.
     fn go_offline(&self, reason: fmt::Arguments<'_>) -> Offline {
-        let offline = self.offline.get_or_init(|| Offline(reason.to_string().into()));
-        error!(dir = %self.dir.display(), %offline, "log goes offline");
-        offline.clone()
+        let told = || {
+            let offline = Offline(reason.to_string().into());
+            error!(dir = %self.dir.display(), %offline, "log goes offline");
+            offline
+        };
+        self.offline.get_or_init(told).clone()
+    }
+
+    fn trimming(&self) -> MutexGuard<'_, Vec<Arc<Segment>>> {
+        self.trimming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {

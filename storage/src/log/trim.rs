@@ -70,6 +70,7 @@ impl Log {
     /// [`TrimError::OutOfRange`] above the log's end. A start that lies before the present one
     /// changes nothing.
     pub fn advance_start(&self, to: Offset) -> Result<Vec<DeletedSegment>, TrimError> {
+        let mut leaving = self.trimming();
         let mut writer = self.open_writer()?;
         {
             let mut state = self.state_mut();
@@ -89,20 +90,23 @@ impl Log {
             let following = state.segments.iter().skip(1);
             following.take_while(|segment| segment.base <= to).count()
         };
-        Ok(self.delete_oldest(below)?)
+        self.take_oldest(below, &mut leaving);
+        drop(writer);
+        Ok(self.delete_all(&mut leaving))
     }
 
     /// Deletes the segments that the topic's retention no longer keeps; nothing at or above the
     /// high watermark. The log's start moves with them.
     ///
     /// # Errors
-    /// What the disk reports; segments that went before stay gone.
+    /// The log cannot be written.
     pub fn retain(
         &self,
         now: Timestamp,
         high_watermark: Offset,
     ) -> Result<Vec<DeletedSegment>, TrimError> {
         let config = self.config();
+        let mut leaving = self.trimming();
         let mut writer = self.open_writer()?;
         writer.producers.set_expiration_ms(config.producer_expiration_ms);
         writer.producers.expire(now);
@@ -123,7 +127,8 @@ impl Log {
             }
         }
         if count == 0 {
-            return Ok(Vec::new());
+            drop(writer);
+            return Ok(self.delete_all(&mut leaving));
         }
         let start = facts.get(count).map_or(writer.next, |kept| kept.base);
         {
@@ -134,7 +139,9 @@ impl Log {
         self.trim_epochs(|cache| cache.truncate_from_start(start));
         info!(dir = %self.dir.display(), start = start.0, by_time = expired.by_time,
             by_size = expired.by_size, below_start = expired.below_start, "segments expired");
-        Ok(self.delete_oldest(count)?)
+        self.take_oldest(count, &mut leaving);
+        drop(writer);
+        Ok(self.delete_all(&mut leaving))
     }
 
     /// Drops every batch that reaches `offset` or beyond, so that the log ends at or before it.
@@ -146,6 +153,7 @@ impl Log {
     /// offset at or behind the end changes nothing. A truncation that fails half-way takes the log
     /// offline: its writer would go on in a segment that is gone.
     pub fn truncate_to(&self, offset: Offset, now: Timestamp) -> Result<(), TrimError> {
+        let _trimming = self.trimming();
         let mut writer = self.open_writer()?;
         let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let (segments, start, end) = {
@@ -179,13 +187,26 @@ impl Log {
         Ok(())
     }
 
-    /// Drops everything; the log goes on at `new_start`.
+    /// Whether nothing may be left if `offset` and all behind it goes: the log begins within a
+    /// batch, and that may be the one that `offset` is in.
+    pub(crate) fn may_end_before_start(&self, offset: Offset) -> bool {
+        let state = self.state();
+        let begins_within = state.segments.first().is_some_and(|first| first.base < state.start);
+        begins_within && state.segments.get(1).is_none_or(|second| offset < second.base)
+    }
+
+    /// Drops everything; the log goes on at `new_start`. What was noted of the recovery point must
+    /// not be above what was noted of the log's start when this is called.
     ///
     /// # Errors
     /// The log goes offline unless all of it went well.
     pub fn truncate_fully(&self, new_start: Offset, now: Timestamp) -> Result<(), TrimError> {
+        let mut leaving = self.trimming();
         let mut writer = self.open_writer()?;
         let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        // A file that is about to go may have the name of the one that is about to come.
+        let left = std::mem::take(&mut *leaving);
+        self.remove_files(&left)?;
         self.begin_anew(&mut writer, new_start, now)
     }
 
@@ -275,19 +296,32 @@ impl Log {
         epochs.dirty |= changed;
     }
 
-    /// Takes the oldest segments out of the log, one by one so that a crash leaves no gap.
-    fn delete_oldest(&self, count: usize) -> io::Result<Vec<DeletedSegment>> {
-        let oldest: Vec<Arc<Segment>> = self.state().segments.iter().take(count).cloned().collect();
-        let mut deleted = Vec::with_capacity(count);
-        for segment in oldest {
-            deleted.push(self.delete_files(&segment)?);
-            let mut state = self.state_mut();
-            state.segments.retain(|other| other.base != segment.base);
-            state.unsynced.retain(|other| other.base != segment.base);
-            drop(state);
-            self.disk.sync_dir(&self.dir)?;
+    /// Takes the oldest segments out of the log; their files are to follow.
+    fn take_oldest(&self, count: usize, leaving: &mut Vec<Arc<Segment>>) {
+        let mut state = self.state_mut();
+        let count = count.min(state.segments.len());
+        let oldest: Vec<Arc<Segment>> = state.segments.drain(..count).collect();
+        state.unsynced.retain(|other| !oldest.iter().any(|gone| gone.base == other.base));
+        leaving.extend(oldest);
+    }
+
+    /// Takes away the files of segments that left the log, from the first so that a crash leaves
+    /// no gap. What fails is tried again with the next that leave. Nobody who appends waits.
+    fn delete_all(&self, leaving: &mut Vec<Arc<Segment>>) -> Vec<DeletedSegment> {
+        let mut deleted = Vec::with_capacity(leaving.len());
+        let mut failed = None;
+        leaving.retain(|segment| {
+            if failed.is_some() {
+                return true;
+            }
+            let gone = self.delete_files(segment).map(|gone| deleted.push(gone));
+            failed = gone.and_then(|()| self.disk.sync_dir(&self.dir)).err();
+            failed.is_some()
+        });
+        if let Some(error) = failed {
+            warn!(dir = %self.dir.display(), %error, "deleted segments still have their files");
         }
-        Ok(deleted)
+        deleted
     }
 
     /// Renames a segment's files; the log itself goes last, as it is what makes them a segment.

@@ -13,6 +13,7 @@
 
 mod error;
 mod name;
+mod noted;
 
 use std::{
     collections::BTreeMap,
@@ -25,15 +26,18 @@ use std::{
     thread,
 };
 
-use milena_protocol::{Offset, Timestamp, Uuid};
+use milena_protocol::{Timestamp, Uuid};
 use tracing::{info, warn};
 
-use self::name::DELETE_SUFFIX;
 pub use self::{error::ManagerError, name::PartitionName};
+use self::{
+    name::DELETE_SUFFIX,
+    noted::{Noted, key},
+};
 use crate::{
     checkpoint::{self, Found, Offsets},
     fs::{Disk, Lock, Space},
-    log::{Log, LogConfig, OpenLog, TrimError},
+    log::{Log, LogConfig, OpenLog},
     meta::{self, MetaProperties},
     recovery::{OpenError, Recovered},
 };
@@ -48,6 +52,9 @@ pub struct Manager {
     /// The last run closed every log in order.
     clean_stop: bool,
     logs: RwLock<BTreeMap<PartitionName, Open>>,
+    /// Held while recovery points are gathered and written down, or lowered: what is gathered must
+    /// not be written over what was lowered since. Taken before all other locks.
+    noting: Mutex<()>,
     /// Held while directories come and go.
     changing: Mutex<()>,
     /// What the checkpoint files say.
@@ -99,12 +106,6 @@ struct Open {
     topic_id: Option<Uuid>,
 }
 
-#[derive(Debug, Default, PartialEq)]
-struct Noted {
-    recovery_points: Offsets,
-    log_starts: Offsets,
-}
-
 impl Manager {
     /// Takes the directory, made if need be. No log is open yet.
     ///
@@ -121,11 +122,8 @@ impl Manager {
             _ => error.into(),
         })?;
         let meta = own(&*disk, root, identity)?;
-        let noted = Noted {
-            recovery_points: load_offsets(&*disk, &root.join(RECOVERY_POINTS))?,
-            log_starts: load_offsets(&*disk, &root.join(LOG_STARTS))?,
-        };
-        let cleaned = load_offsets(&*disk, &root.join(CLEANED))?;
+        let noted = Noted::load(&*disk, root)?;
+        let cleaned = noted::load_cleaned(&*disk, root)?;
         let marker = root.join(CLEAN_STOP_MARKER);
         let clean_stop = disk.exists(&marker);
         if clean_stop {
@@ -144,6 +142,7 @@ impl Manager {
             meta,
             clean_stop,
             logs: RwLock::default(),
+            noting: Mutex::new(()),
             changing: Mutex::new(()),
             noted: Mutex::new(noted),
             cleaned: Mutex::new(cleaned),
@@ -282,109 +281,6 @@ impl Manager {
         self.rename_away(name, removed.and_then(|open| open.topic_id))
     }
 
-    /// [`Log::truncate_to`], after noting that less is certain from now on.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn truncate_to(
-        &self,
-        name: &PartitionName,
-        offset: Offset,
-        now: Timestamp,
-    ) -> Result<(), TrimError> {
-        let log = self.get(name).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        let mut noted = self.noted();
-        let key = key(name);
-        if noted.recovery_points.get(&key).is_some_and(|point| *point > offset) {
-            let mut lowered = noted.recovery_points.clone();
-            lowered.insert(key.clone(), offset);
-            checkpoint::write_offsets(&*self.disk, &self.root.join(RECOVERY_POINTS), &lowered)?;
-            noted.recovery_points = lowered;
-        }
-        drop(noted);
-        let mut cleaned = self.cleaned();
-        if cleaned.get(&key).is_some_and(|to| *to > offset) {
-            let mut lowered = cleaned.clone();
-            lowered.insert(key, offset);
-            checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &lowered)?;
-            *cleaned = lowered;
-        }
-        log.truncate_to(offset, now)
-    }
-
-    /// What was noted of this log's recovery point: an unclean start believes all below. Nothing
-    /// above may be compacted, as a start takes the gaps that leaves for what a crash left.
-    pub fn recovery_point(&self, name: &PartitionName) -> Offset {
-        self.noted().recovery_points.get(&key(name)).copied().unwrap_or_default()
-    }
-
-    /// Where compaction of this log has come to, if it has begun.
-    pub fn cleaned_to(&self, name: &PartitionName) -> Option<Offset> {
-        self.cleaned().get(&key(name)).copied()
-    }
-
-    /// Notes, durably, that compaction of `log` has come to `to`; nothing if the partition has
-    /// another log now, or none.
-    ///
-    /// # Errors
-    /// What the disk reports; a start then has it compacted again.
-    pub fn note_cleaned(
-        &self,
-        name: &PartitionName,
-        log: &Arc<Log>,
-        to: Offset,
-    ) -> Result<(), ManagerError> {
-        let mut cleaned = self.cleaned();
-        if !self.get(name).is_some_and(|open| Arc::ptr_eq(&open, log)) {
-            return Ok(());
-        }
-        let mut next = cleaned.clone();
-        next.retain(|(topic, partition), _| {
-            let name = PartitionName::new(topic, *partition);
-            name.is_some_and(|name| self.disk.exists(&self.dir(&name)))
-        });
-        next.insert(key(name), to);
-        checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
-        *cleaned = next;
-        Ok(())
-    }
-
-    /// Notes how far each log is durable and where it begins: so often, and before delete-records
-    /// is answered.
-    ///
-    /// # Errors
-    /// What the disk reports; what was noted before stays right.
-    pub fn checkpoint(&self) -> Result<(), ManagerError> {
-        let mut noted = self.noted();
-        let mut next = Noted::default();
-        // Of logs that are not open, what is known stays.
-        for (from, to) in [
-            (&noted.recovery_points, &mut next.recovery_points),
-            (&noted.log_starts, &mut next.log_starts),
-        ] {
-            for ((topic, partition), offset) in from {
-                let name = PartitionName::new(topic, *partition);
-                if name.is_some_and(|name| self.disk.exists(&self.dir(&name))) {
-                    to.insert((topic.clone(), *partition), *offset);
-                }
-            }
-        }
-        for (name, open) in &*self.open_logs() {
-            if open.log.offline().is_some() {
-                continue;
-            }
-            let key = key(name);
-            match open.log.recovery_point() {
-                Ok(point) => {
-                    next.recovery_points.insert(key.clone(), point);
-                }
-                Err(error) => warn!(%name, %error, "recovery point not advanced"),
-            }
-            next.log_starts.insert(key, open.log.start_offset());
-        }
-        self.write_noted(&mut noted, next)
-    }
-
     /// Syncs and closes every log, and marks the directory as closed in order if that holds for
     /// all that is in it. Either way the directory is free for another to take: nothing may be
     /// done with this any more.
@@ -392,6 +288,7 @@ impl Manager {
     /// # Errors
     /// The first failure, after all logs were tried; the next start then checks what it must.
     pub fn close(&self) -> Result<(), ManagerError> {
+        let _noting = self.noting();
         let _turn = self.turn();
         let closed = self.close_in_order();
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -400,14 +297,14 @@ impl Manager {
 
     fn close_in_order(&self) -> Result<(), ManagerError> {
         let mut first_error = None;
-        for (name, open) in &*self.open_logs() {
-            if let Err(error) = open.log.close() {
+        for name in self.names() {
+            let Some(log) = self.get(&name) else { continue };
+            if let Err(error) = log.close() {
                 warn!(%name, %error, "log not closed in order");
-                let name = name.clone();
                 first_error.get_or_insert(ManagerError::Flush { name, error });
             }
         }
-        self.checkpoint()?;
+        self.note(&self.gather(|| ()))?;
         if let Some(error) = first_error {
             return Err(error);
         }
@@ -463,43 +360,6 @@ impl Manager {
         Ok(meta::save_topic_id(&*self.disk, &dir, topic_id)?)
     }
 
-    /// A new log must not inherit what was noted of an older one by the same name.
-    fn forget(&self, name: &PartitionName) -> Result<(), ManagerError> {
-        let key = key(name);
-        let mut cleaned = self.cleaned();
-        if cleaned.contains_key(&key) {
-            let mut next = cleaned.clone();
-            next.remove(&key);
-            checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
-            *cleaned = next;
-        }
-        drop(cleaned);
-        let mut noted = self.noted();
-        if !noted.recovery_points.contains_key(&key) && !noted.log_starts.contains_key(&key) {
-            return Ok(());
-        }
-        let mut next = Noted {
-            recovery_points: noted.recovery_points.clone(),
-            log_starts: noted.log_starts.clone(),
-        };
-        next.recovery_points.remove(&key);
-        next.log_starts.remove(&key);
-        self.write_noted(&mut noted, next)
-    }
-
-    fn write_noted(&self, noted: &mut Noted, next: Noted) -> Result<(), ManagerError> {
-        // A broker that nobody writes to leaves the disk alone.
-        if *noted == next {
-            return Ok(());
-        }
-        let disk = &*self.disk;
-        // The starts first: a log that begins later than noted is looked at in vain, no more.
-        checkpoint::write_offsets(disk, &self.root.join(LOG_STARTS), &next.log_starts)?;
-        checkpoint::write_offsets(disk, &self.root.join(RECOVERY_POINTS), &next.recovery_points)?;
-        *noted = next;
-        Ok(())
-    }
-
     fn rename_away(
         &self,
         name: &PartitionName,
@@ -527,14 +387,6 @@ impl Manager {
 
     fn turn(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn noted(&self) -> MutexGuard<'_, Noted> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cleaned(&self) -> MutexGuard<'_, Offsets> {
-        self.cleaned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open_logs(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<PartitionName, Open>> {
@@ -588,29 +440,9 @@ fn own(disk: &dyn Disk, root: &Path, identity: Identity) -> Result<MetaPropertie
     Ok(meta)
 }
 
-/// A checkpoint that cannot be read costs time, as everything is then read again, but no data.
-fn load_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Offsets> {
-    Ok(match checkpoint::read_offsets(disk, path)? {
-        Found::Whole(offsets) => offsets,
-        Found::Absent => Offsets::new(),
-        Found::Damaged { reason } => {
-            warn!(path = %path.display(), reason, "checkpoint ignored");
-            Offsets::new()
-        }
-    })
-}
-
-fn key(name: &PartitionName) -> (String, i32) {
-    (name.topic().to_owned(), name.partition())
-}
-
 const LOCK_FILE: &str = ".lock";
 const CLEAN_STOP_MARKER: &str = ".kafka_cleanshutdown";
 /// As Kafka writes it; the epoch is one that nobody has.
 const MARKER_TEXT: &[u8] = br#"{"version":0,"brokerEpoch":-1}"#;
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
-const CLEANED: &str = "cleaner-offset-checkpoint";
-
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use milena_protocol::Uuid;
+use milena_protocol::{Offset, Uuid};
 
 use super::*;
 use crate::{

@@ -51,6 +51,12 @@ pub enum OpenError {
         expected: Offset,
         reason: String,
     },
+    /// No file holds these offsets, though they were synced and nothing deleted or compacted them.
+    /// Nothing was changed.
+    Missing {
+        from: Offset,
+        to: Offset,
+    },
 }
 
 /// A log's parts, made sure of.
@@ -82,11 +88,15 @@ pub(crate) fn load(
     let report = Recovered { leftovers, ..Recovered::default() };
     let mut opening = Opening { disk, dir, config, open, epochs, report };
     let (mut segments, mut end) = opening.segments(all_headers)?;
+    if segments.is_empty() && open.recovery_point > open.log_start {
+        return Err(OpenError::Missing { from: open.log_start, to: open.recovery_point });
+    }
     if segments.is_empty() || end < open.log_start {
         // What was deleted on request stays deleted, even if a crash took what came before it.
         let bases: Vec<Offset> = segments.drain(..).map(|segment| segment.base).collect();
         opening.drop_all(&bases)?;
         segments.push(opening.create(open.log_start)?);
+        disk.sync_dir(dir)?;
         end = open.log_start;
     }
     opening.finish(segments, end)
@@ -167,10 +177,15 @@ impl Opening<'_> {
     fn segments(&mut self, all_headers: bool) -> Result<(Vec<Arc<Segment>>, Offset), OpenError> {
         let bases = self.bases()?;
         let doubted = self.first_doubted(&bases);
-        let mut segments = Vec::with_capacity(bases.len());
+        let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
         let mut end = self.open.log_start;
         for (at, &base) in bases.iter().enumerate() {
             let behind = bases.get(at + 1..).unwrap_or_default();
+            if at <= doubted
+                && let Some(before) = segments.last()
+            {
+                self.check_continued(before, base)?;
+            }
             match behind.first() {
                 Some(&next) if at < doubted => {
                     segments.push(self.trusted(base, next, all_headers)?);
@@ -223,6 +238,21 @@ impl Opening<'_> {
     /// was noted to be durable.
     fn is_hole(&self, end: Offset, base: Offset) -> bool {
         base > end && end >= self.open.recovery_point && end >= self.open.cleaned_to
+    }
+
+    /// What was synced goes on at `base`, where the next segment begins, unless the log begins
+    /// behind the gap or compaction made it.
+    fn check_continued(&self, before: &Segment, base: Offset) -> Result<(), OpenError> {
+        let explained =
+            self.config.compact || base <= self.open.cleaned_to || base <= self.open.log_start;
+        if explained {
+            return Ok(());
+        }
+        match before.end_offset()? {
+            Some(end) if end < base => Err(OpenError::Missing { from: end, to: base }),
+            // Or it is damaged at its end, which whoever reads there is told.
+            _ => Ok(()),
+        }
     }
 
     fn trusted(
@@ -435,6 +465,9 @@ impl fmt::Display for OpenError {
                  {reason}",
                 segment.0, expected.0
             ),
+            Self::Missing { from, to } => {
+                write!(f, "offsets {} to {} are missing: no segment holds them", from.0, to.0 - 1)
+            }
         }
     }
 }

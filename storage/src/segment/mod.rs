@@ -124,6 +124,7 @@ impl Segment {
                 let progress = Progress { newest: times.last(), bytes_since_entry: 0 };
                 let segment = Self::assemble(dir, base, file, log_bytes, offsets, times, now);
                 *segment.progress() = progress;
+                segment.catch_up_newest()?;
                 return Ok((segment, Indexes::Kept));
             }
             (Err(index::OpenError::Io(error)), _) | (_, Err(index::OpenError::Io(error))) => {
@@ -439,6 +440,31 @@ impl Segment {
         self.scan(from, self.size())
     }
 
+    /// The offset behind the last batch, found from the last index entry where that names a batch;
+    /// `None` if no whole batch ends the file.
+    pub(crate) fn end_offset(&self) -> io::Result<Option<Offset>> {
+        let indexed = self.offsets.last().filter(|entry| entry.position > 0);
+        let mut end = self.base;
+        let mut scan = self.scan(0, self.size());
+        if let Some(entry) = indexed {
+            let mut hinted = self.scan(u64::from(entry.position), self.size());
+            if let Ok(Some(batch)) = hinted.next()
+                && batch.header.last_offset() == entry.offset
+            {
+                end = entry.offset.next();
+                scan = hinted;
+            }
+        }
+        loop {
+            match scan.next() {
+                Ok(Some(batch)) => end = batch.header.last_offset().next(),
+                Ok(None) => return Ok(Some(end)),
+                Err(ScanError::Io(error)) => return Err(error),
+                Err(ScanError::Bad { .. }) => return Ok(None),
+            }
+        }
+    }
+
     /// Reads a batch whole and checks it.
     pub(crate) fn read(&self, located: &Located) -> Result<Batch, ScanError> {
         let mut raw = vec![0; located.header.size()];
@@ -459,6 +485,38 @@ impl Segment {
         while let Some(batch) = scan.next()? {
             self.note(&batch, sizes.interval);
         }
+        Ok(())
+    }
+
+    /// The last entry of a time index is the newest batch's, unless the disk was full when the
+    /// segment was sealed: the batches behind the last entries are looked at.
+    fn catch_up_newest(&self) -> io::Result<()> {
+        let Some(entry) = self.offsets.last().filter(|entry| entry.position > 0) else {
+            return Ok(());
+        };
+        let mut newest = self.newest();
+        let mut scan = self.scan(u64::from(entry.position), self.size());
+        let mut is_first = true;
+        loop {
+            match scan.next() {
+                Ok(Some(batch)) => {
+                    let offset = batch.header.last_offset();
+                    // The index is a hint: what it does not name right says nothing.
+                    if std::mem::take(&mut is_first) && offset != entry.offset {
+                        return Ok(());
+                    }
+                    let timestamp = batch.header.max_timestamp;
+                    if newest.is_none_or(|newest| timestamp > newest.timestamp) {
+                        newest = Some(TimeEntry { timestamp, offset });
+                    }
+                }
+                Ok(None) => break,
+                Err(ScanError::Io(error)) => return Err(error),
+                // Whoever reads there is told.
+                Err(ScanError::Bad { .. }) => return Ok(()),
+            }
+        }
+        self.progress().newest = newest;
         Ok(())
     }
 

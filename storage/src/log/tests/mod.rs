@@ -3,6 +3,7 @@
 mod basics;
 mod compact;
 mod crash;
+mod gaps;
 mod lookups;
 mod model;
 mod trimming;

@@ -1,0 +1,247 @@
+//! What is written down about the logs of a directory, so that a start need not find it out.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, MutexGuard, PoisonError},
+};
+
+use milena_protocol::{Offset, Timestamp};
+use tracing::warn;
+
+use super::{Manager, ManagerError, PartitionName};
+use crate::{
+    checkpoint::{self, Found, Offsets},
+    fs::Disk,
+    log::{Log, TrimError},
+};
+
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Noted {
+    pub(super) recovery_points: Offsets,
+    pub(super) log_starts: Offsets,
+}
+
+/// A log, and how far it is durable if its epochs could be saved.
+type Gathered = (PartitionName, Arc<Log>, Option<Offset>);
+
+impl Noted {
+    pub(super) fn load(disk: &dyn Disk, root: &Path) -> io::Result<Self> {
+        Ok(Self {
+            recovery_points: load_offsets(disk, &root.join(RECOVERY_POINTS))?,
+            log_starts: load_offsets(disk, &root.join(LOG_STARTS))?,
+        })
+    }
+}
+
+impl Manager {
+    /// [`Log::truncate_to`], after noting that less is certain from now on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn truncate_to(
+        &self,
+        name: &PartitionName,
+        offset: Offset,
+        now: Timestamp,
+    ) -> Result<(), TrimError> {
+        let log = self.get(name).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let _turn = self.noting();
+        let mut noted = self.noted();
+        let key = key(name);
+        let certain = if log.may_end_before_start(offset) {
+            // A crash may leave no segment at all then.
+            noted.log_starts.get(&key).copied().unwrap_or_default()
+        } else {
+            offset
+        };
+        if noted.recovery_points.get(&key).is_some_and(|point| *point > certain) {
+            let mut lowered = noted.recovery_points.clone();
+            lowered.insert(key.clone(), certain);
+            checkpoint::write_offsets(&*self.disk, &self.root.join(RECOVERY_POINTS), &lowered)?;
+            noted.recovery_points = lowered;
+        }
+        drop(noted);
+        let mut cleaned = self.cleaned();
+        if cleaned.get(&key).is_some_and(|to| *to > offset) {
+            let mut lowered = cleaned.clone();
+            lowered.insert(key, offset);
+            checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &lowered)?;
+            *cleaned = lowered;
+        }
+        log.truncate_to(offset, now)
+    }
+
+    /// What was noted of this log's recovery point: an unclean start believes all below. Nothing
+    /// above may be compacted, as a start takes the gaps that leaves for what a crash left.
+    pub fn recovery_point(&self, name: &PartitionName) -> Offset {
+        self.noted().recovery_points.get(&key(name)).copied().unwrap_or_default()
+    }
+
+    /// Where compaction of this log has come to, if it has begun.
+    pub fn cleaned_to(&self, name: &PartitionName) -> Option<Offset> {
+        self.cleaned().get(&key(name)).copied()
+    }
+
+    /// Notes, durably, that compaction of `log` has come to `to`; nothing if the partition has
+    /// another log now, or none.
+    ///
+    /// # Errors
+    /// What the disk reports; a start then has it compacted again.
+    pub fn note_cleaned(
+        &self,
+        name: &PartitionName,
+        log: &Arc<Log>,
+        to: Offset,
+    ) -> Result<(), ManagerError> {
+        let mut cleaned = self.cleaned();
+        if !self.get(name).is_some_and(|open| Arc::ptr_eq(&open, log)) {
+            return Ok(());
+        }
+        let mut next = cleaned.clone();
+        next.retain(|(topic, partition), _| {
+            let name = PartitionName::new(topic, *partition);
+            name.is_some_and(|name| self.disk.exists(&self.dir(&name)))
+        });
+        next.insert(key(name), to);
+        checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
+        *cleaned = next;
+        Ok(())
+    }
+
+    /// Notes how far each log is durable and where it begins: so often, and before delete-records
+    /// is answered. Who looks for a log does not wait for this; who makes or deletes one waits for
+    /// one file at most.
+    ///
+    /// # Errors
+    /// What the disk reports; what was noted before stays right.
+    pub fn checkpoint(&self) -> Result<(), ManagerError> {
+        let _turn = self.noting();
+        let gathered = self.gather(|| self.turn());
+        let _settled = self.turn();
+        self.note(&gathered)
+    }
+
+    /// The recovery points of all logs, each after its epochs were saved under a lock of `turn`:
+    /// the directory must not be another log's by then.
+    pub(super) fn gather<T>(&self, turn: impl Fn() -> T) -> Vec<Gathered> {
+        let logs: Vec<(PartitionName, Arc<Log>)> = {
+            let open = self.open_logs();
+            open.iter().map(|(name, open)| (name.clone(), Arc::clone(&open.log))).collect()
+        };
+        let mut gathered = Vec::with_capacity(logs.len());
+        for (name, log) in logs {
+            let _turn = turn();
+            if log.offline().is_some() {
+                continue;
+            }
+            let point = log.recovery_point().inspect_err(|error| {
+                warn!(%name, %error, "recovery point not advanced");
+            });
+            gathered.push((name, log, point.ok()));
+        }
+        gathered
+    }
+
+    /// Writes down what was gathered of logs that are still the partitions'.
+    pub(super) fn note(&self, gathered: &[Gathered]) -> Result<(), ManagerError> {
+        let mut noted = self.noted();
+        let mut next = Noted::default();
+        // Of logs that are not open, what is known stays.
+        for (from, to) in [
+            (&noted.recovery_points, &mut next.recovery_points),
+            (&noted.log_starts, &mut next.log_starts),
+        ] {
+            for ((topic, partition), offset) in from {
+                let name = PartitionName::new(topic, *partition);
+                if name.is_some_and(|name| self.disk.exists(&self.dir(&name))) {
+                    to.insert((topic.clone(), *partition), *offset);
+                }
+            }
+        }
+        for (name, log, point) in gathered {
+            if !self.get(name).is_some_and(|open| Arc::ptr_eq(&open, log)) {
+                continue;
+            }
+            if let Some(point) = point {
+                next.recovery_points.insert(key(name), *point);
+            }
+            next.log_starts.insert(key(name), log.start_offset());
+        }
+        self.write_noted(&mut noted, next)
+    }
+
+    /// A new log must not inherit what was noted of an older one by the same name.
+    pub(super) fn forget(&self, name: &PartitionName) -> Result<(), ManagerError> {
+        let key = key(name);
+        let mut cleaned = self.cleaned();
+        if cleaned.contains_key(&key) {
+            let mut next = cleaned.clone();
+            next.remove(&key);
+            checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
+            *cleaned = next;
+        }
+        drop(cleaned);
+        let mut noted = self.noted();
+        if !noted.recovery_points.contains_key(&key) && !noted.log_starts.contains_key(&key) {
+            return Ok(());
+        }
+        let mut next = Noted {
+            recovery_points: noted.recovery_points.clone(),
+            log_starts: noted.log_starts.clone(),
+        };
+        next.recovery_points.remove(&key);
+        next.log_starts.remove(&key);
+        self.write_noted(&mut noted, next)
+    }
+
+    fn write_noted(&self, noted: &mut Noted, next: Noted) -> Result<(), ManagerError> {
+        // A broker that nobody writes to leaves the disk alone.
+        if *noted == next {
+            return Ok(());
+        }
+        let disk = &*self.disk;
+        // The starts first: a log that begins later than noted is looked at in vain, no more.
+        checkpoint::write_offsets(disk, &self.root.join(LOG_STARTS), &next.log_starts)?;
+        checkpoint::write_offsets(disk, &self.root.join(RECOVERY_POINTS), &next.recovery_points)?;
+        *noted = next;
+        Ok(())
+    }
+
+    pub(super) fn noting(&self) -> MutexGuard<'_, ()> {
+        self.noting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn cleaned(&self) -> MutexGuard<'_, Offsets> {
+        self.cleaned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far compaction of each log has come.
+pub(crate) fn load_cleaned(disk: &dyn Disk, root: &Path) -> io::Result<Offsets> {
+    load_offsets(disk, &root.join(CLEANED))
+}
+
+/// A checkpoint that cannot be read costs time, as everything is then read again, but no data.
+fn load_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Offsets> {
+    Ok(match checkpoint::read_offsets(disk, path)? {
+        Found::Whole(offsets) => offsets,
+        Found::Absent => Offsets::new(),
+        Found::Damaged { reason } => {
+            warn!(path = %path.display(), reason, "checkpoint ignored");
+            Offsets::new()
+        }
+    })
+}
+
+pub(super) fn key(name: &PartitionName) -> (String, i32) {
+    (name.topic().to_owned(), name.partition())
+}
+
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const CLEANED: &str = "cleaner-offset-checkpoint";
