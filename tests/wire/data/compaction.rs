@@ -35,7 +35,7 @@ fn a_compacted_topic_shows_the_last_value_of_each_key_where_it_was() {
     }
     let log = |broker: &TestBroker| {
         let topic = broker.services().replicas.topic_named("state").unwrap();
-        std::sync::Arc::clone(topic.partition(0).unwrap().log())
+        topic.partition(0).unwrap().log()
     };
     let size = log(&broker).size_bytes();
     wait_until("the log to be compacted", || {
