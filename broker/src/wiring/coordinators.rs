@@ -11,8 +11,8 @@ use super::Seams;
 use crate::{
     config::BrokerConfig,
     coordinator::{
-        group::{GroupCoordinator, Limits, Logs},
-        runtime::{AppendFailed, Committed, Lost, PartitionLog, ReadFailed, Surroundings},
+        group::{GroupCoordinator, Limits},
+        runtime::{AppendFailed, Committed, Logs, Lost, PartitionLog, ReadFailed, Surroundings},
     },
     purgatory::Timers,
     replica::{Partition, Replicas, Uncommitted},

@@ -12,12 +12,10 @@ mod kind;
 mod limits;
 mod machine;
 mod offset;
-mod placement;
 mod request;
 mod service;
 
 pub use limits::Limits;
 pub use machine::{Groups, Subject};
-pub use placement::partition_of;
 pub use request::{Joiner, Reply, Request};
-pub use service::{GroupCoordinator, Logs, TOPIC};
+pub use service::{GroupCoordinator, TOPIC};

@@ -14,7 +14,9 @@ mod batch;
 mod inbox;
 mod load;
 mod log;
+mod placement;
 mod shard;
+mod shards;
 
 use std::{fmt, time::Duration};
 
@@ -23,7 +25,9 @@ use milena_protocol::Timestamp;
 
 pub use alarm::{Alarm, Ring};
 pub use log::{AppendFailed, Committed, Lost, PartitionLog, ReadFailed};
+pub use placement::partition_of;
 pub use shard::{Phase, Settings, Shard, Surroundings};
+pub use shards::{Logs, Shards};
 
 /// The state of one shard.
 pub trait Machine: Clone + Send + Sync + 'static {

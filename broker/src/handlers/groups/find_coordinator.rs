@@ -15,7 +15,7 @@ use milena_protocol::{
 use tracing::warn;
 
 use crate::{
-    coordinator::group,
+    coordinator::{group, runtime::partition_of},
     handlers::{
         Context,
         brokers::{self, Seen},
@@ -80,7 +80,7 @@ fn group_coordinator<'a>(services: &Services, brokers: &'a [Seen], id: &str) -> 
     let image = services.metadata.image();
     let topic = image.topic(group::TOPIC)?;
     let count = i32::try_from(topic.partitions.len()).ok()?;
-    let index = usize::try_from(group::partition_of(id, count)).ok()?;
+    let index = usize::try_from(partition_of(id, count)).ok()?;
     let leader = topic.partitions.get(index)?.leader;
     brokers.iter().find(|seen| seen.broker.id == leader)
 }
