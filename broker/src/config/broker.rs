@@ -48,6 +48,7 @@ pub struct BrokerConfig {
     pub socket_receive_buffer_bytes: i32,
     /// -1: the operating system's.
     pub socket_send_buffer_bytes: i32,
+    pub transaction_verification: bool,
     pub socket_request_max_bytes: i32,
     /// What a topic has that overrides nothing.
     pub topic: TopicConfig,
@@ -128,6 +129,7 @@ impl BrokerConfig {
             retention_check_interval_ms: read.long("log.retention.check.interval.ms")?,
             socket_receive_buffer_bytes: read.int("socket.receive.buffer.bytes")?,
             socket_send_buffer_bytes: read.int("socket.send.buffer.bytes")?,
+            transaction_verification: read.boolean("transaction.partition.verification.enable")?,
             socket_request_max_bytes: read.int("socket.request.max.bytes")?,
             topic: TopicConfig::broker_default(&layers)?,
             layers,

@@ -20,6 +20,7 @@ use milena_storage::{
         ReadResult,
     },
     manager::{Manager, PartitionName},
+    producers::EndMarker,
 };
 
 use crate::{
@@ -72,6 +73,7 @@ impl Partition {
     pub(super) fn new(made: Made, shared: Shared) -> Arc<Self> {
         let Made { topic, topic_id, name, key, place, leadership, config } = made;
         let end = place.log.end_offset();
+        place.log.on_high_watermark(end);
         place.log.assign_epoch(leadership.leader_epoch);
         Arc::new_cyclic(|itself| Self {
             topic,
@@ -124,10 +126,12 @@ impl Partition {
         Offset(self.high_watermark.load(Ordering::Acquire))
     }
 
-    /// The end of what `read_committed` consumers see. Without transactions nothing is undecided.
+    /// The end of what `read_committed` consumers see: before the first record of a transaction
+    /// that is open, or whose end is not committed.
     #[must_use]
     pub fn last_stable_offset(&self) -> Offset {
-        self.high_watermark()
+        let high_watermark = self.high_watermark();
+        self.place.load().log.last_stable_offset(high_watermark)
     }
 
     #[must_use]
@@ -172,20 +176,45 @@ impl Partition {
         records: Bytes,
         now: Timestamp,
     ) -> Result<Appended, AppendError> {
-        let leader_epoch = self.leader_epoch();
-        let append = Append { origin: Origin::Client, leader_epoch, now };
-        let appended = self.write(|log| log.append(records, append))?;
-        let config = self.config.load();
-        let end = appended.last_offset.next();
-        match config.flush_policy {
-            FlushPolicy::Ack => self.request_sync(),
-            FlushPolicy::Os => self.advance(end),
-            FlushPolicy::Interval => {
-                self.advance(end);
-                self.flush_in_time(&config, end);
-            }
-        }
+        self.append_as(Origin::Client, records, now)
+    }
+
+    /// The same for batches of another origin: a client's batch of a transaction that was verified,
+    /// or a coordinator's batches, which are checked for damage and held to their producers'
+    /// epochs only.
+    ///
+    /// # Errors
+    /// Nothing was appended, for a reason that the log gives.
+    pub fn append_as(
+        self: &Arc<Self>,
+        origin: Origin,
+        records: Bytes,
+        now: Timestamp,
+    ) -> Result<Appended, AppendError> {
+        let circumstances = self.circumstances(origin, now);
+        let appended = self.write(|log| log.append(records, circumstances))?;
+        self.appended(&appended);
         Ok(appended)
+    }
+
+    /// Ends a producer's transaction here, on the caller's thread, and returns the offset that has
+    /// to be committed before that is certain: see [`Partition::committed`]. Readers of committed
+    /// records see on from then.
+    ///
+    /// # Errors
+    /// Nothing was appended: the marker is of an epoch or of a coordinator that has passed, or the
+    /// log cannot be written.
+    pub fn append_marker(
+        self: &Arc<Self>,
+        marker: &EndMarker,
+        transaction_version: i16,
+        now: Timestamp,
+    ) -> Result<Offset, AppendError> {
+        let bumps = transaction_version >= FIRST_WITH_EPOCH_BUMPS;
+        let circumstances = self.circumstances(Origin::Coordinator, now);
+        let appended = self.write(|log| log.append_marker(marker, bumps, circumstances))?;
+        self.appended(&appended);
+        Ok(appended.last_offset.next())
     }
 
     /// Has something written to the log, which does not move meanwhile.
@@ -291,8 +320,27 @@ impl Partition {
         }
     }
 
+    fn circumstances(&self, origin: Origin, now: Timestamp) -> Append {
+        Append { origin, leader_epoch: self.leader_epoch(), now }
+    }
+
+    /// Has what was appended synced if the topic's policy says so, or shows it at once.
+    fn appended(self: &Arc<Self>, appended: &Appended) {
+        let config = self.config.load();
+        let end = appended.last_offset.next();
+        match config.flush_policy {
+            FlushPolicy::Ack => self.request_sync(),
+            FlushPolicy::Os => self.advance(end),
+            FlushPolicy::Interval => {
+                self.advance(end);
+                self.flush_in_time(&config, end);
+            }
+        }
+    }
+
     fn advance(&self, end: Offset) {
         if self.high_watermark.fetch_max(end.0, Ordering::AcqRel) < end.0 {
+            self.place.load().log.on_high_watermark(end);
             self.wake();
         }
     }
@@ -419,3 +467,6 @@ pub enum EpochError {
     Fenced,
     Unknown,
 }
+
+/// KIP-890's second part: a marker bumps its producer's epoch.
+const FIRST_WITH_EPOCH_BUMPS: i16 = 2;

@@ -37,6 +37,7 @@ pub(super) fn log_config(broker: &BrokerConfig, topic: &TopicConfig) -> LogConfi
         file_delete_delay_ms: topic.file_delete_delay_ms,
         preallocate: topic.preallocate,
         producer_expiration_ms: i64::from(broker.producer_id_expiration_ms),
+        verify_transactions: broker.transaction_verification,
     }
 }
 

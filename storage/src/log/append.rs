@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::{AppendError, InvalidBatch, Log, LogConfig, Mark, Writer, check, producing};
 use crate::{
-    producers,
+    producers::{self, VerificationGuard},
     segment::{IndexSizes, Located, Segment, WriteError},
 };
 
@@ -30,9 +30,15 @@ pub struct Append {
 pub enum Origin {
     /// One batch from outside: everything is checked.
     Client,
+    /// The same, of a transaction that its coordinator has said to be open here: see
+    /// [`Log::begin_verification`].
+    Verified(VerificationGuard),
     /// This broker's own batches for its internal topics, control batches among them. Their
     /// producers are held to their epochs but have no sequences.
     Coordinator,
+    /// The same of transactions of version 2, whose markers bump their producer's epoch: one that
+    /// comes late does not end the transaction after its own (KIP-890).
+    BumpingCoordinator,
     /// Batches of a leader, with their offsets: they are written as they are.
     Replica,
 }
@@ -58,11 +64,11 @@ impl Log {
     pub fn append(&self, records: Bytes, append: Append) -> Result<Appended, AppendError> {
         let config = self.config();
         match append.origin {
-            Origin::Client => {
+            Origin::Client | Origin::Verified(_) => {
                 let batch = check::from_client(records, &config, append.now)?;
                 self.append_checked(&[batch], append, &config)
             }
-            Origin::Coordinator => {
+            Origin::Coordinator | Origin::BumpingCoordinator => {
                 self.append_checked(&check::from_broker(records)?, append, &config)
             }
             Origin::Replica => self.append_replica(&records, append, &config),
@@ -92,10 +98,10 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         let stamped = config.timestamp_type == TimestampType::LogAppendTime;
         let log_append_time = stamped.then_some(append.now);
+        let origin = append.origin.of_producers(config);
         let mut writer = self.open_writer()?;
         for batch in batches {
-            if let Some(written) = producing::admit(&writer.producers, batch, append.origin.into())?
-            {
+            if let Some(written) = producing::admit(&writer.producers, batch, origin)? {
                 return Ok(Appended {
                     base_offset: written.first_offset(),
                     last_offset: written.last_offset,
@@ -178,6 +184,7 @@ impl Log {
             let marker = producing::end_marker(batch);
             producing::note(&mut writer.producers, header, marker, now);
         }
+        self.stability.publish(&writer.producers);
         writer.position = position;
         writer.next = appended.last_offset.next();
         writer.active.publish(position);
@@ -296,12 +303,15 @@ impl Log {
     }
 }
 
-impl From<Origin> for producers::Origin {
-    fn from(origin: Origin) -> Self {
-        match origin {
-            Origin::Client => Self::Client,
-            Origin::Coordinator => Self::Coordinator,
-            Origin::Replica => Self::Replica,
+impl Origin {
+    fn of_producers(self, config: &LogConfig) -> producers::Origin {
+        match self {
+            Self::Client if config.verify_transactions => producers::Origin::Verified(None),
+            Self::Client => producers::Origin::Client,
+            Self::Verified(guard) => producers::Origin::Verified(Some(guard)),
+            Self::Coordinator => producers::Origin::Coordinator,
+            Self::BumpingCoordinator => producers::Origin::BumpingCoordinator,
+            Self::Replica => producers::Origin::Replica,
         }
     }
 }

@@ -38,6 +38,9 @@ pub struct LogConfig {
     pub timestamp_after_max_ms: i64,
     /// How long an idle producer's last batches are remembered (`producer.id.expiration.ms`).
     pub producer_expiration_ms: i64,
+    /// A transaction begins here only once its coordinator was asked
+    /// (`transaction.partition.verification.enable`).
+    pub verify_transactions: bool,
     /// How long a removed segment's files stay under their `.deleted` name
     /// (`file.delete.delay.ms`). The log does not wait: whoever drives retention does.
     pub file_delete_delay_ms: i64,
@@ -64,6 +67,7 @@ impl Default for LogConfig {
             timestamp_before_max_ms: i64::MAX,
             timestamp_after_max_ms: HOUR_MS,
             producer_expiration_ms: DAY_MS,
+            verify_transactions: true,
             file_delete_delay_ms: 60_000,
             preallocate: false,
         }

@@ -13,6 +13,7 @@ mod error;
 mod find;
 pub(crate) mod producing;
 mod read;
+mod transactions;
 mod trim;
 
 use std::{
@@ -27,6 +28,7 @@ use std::{
 use milena_protocol::{LeaderEpoch, Offset, Timestamp};
 use tracing::{error, warn};
 
+use self::transactions::Stability;
 pub use self::{
     append::{Append, Appended, Origin},
     config::LogConfig,
@@ -54,6 +56,7 @@ pub struct Log {
     flushing: Mutex<()>,
     state: RwLock<State>,
     epochs: RwLock<Epochs>,
+    stability: Stability,
     offline: OnceLock<Offline>,
     /// In order: nothing may be written any more.
     closed: AtomicBool,
@@ -135,6 +138,7 @@ impl Log {
             dir,
             config: RwLock::new(config),
             trimming: Mutex::default(),
+            stability: Stability::of(&loaded.writer.producers),
             writer: Mutex::new(loaded.writer),
             flushing: Mutex::new(()),
             state: RwLock::new(loaded.state),

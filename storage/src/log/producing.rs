@@ -43,7 +43,7 @@ pub(super) fn admit(
         Check::Fenced { current } => {
             Err(AppendError::FencedProducer { producer, epoch: facts.epoch, current })
         }
-        Check::InTransaction | Check::TooManyTransactions => {
+        Check::InTransaction | Check::Unverified | Check::TooManyTransactions => {
             Err(AppendError::InvalidTransactionState { producer })
         }
     }

@@ -84,6 +84,7 @@ impl Log {
             state.start = to;
         }
         writer.producers.on_log_start(to);
+        self.stability.publish(&writer.producers);
         self.trim_epochs(|cache| cache.truncate_from_start(to));
         let below = {
             let state = self.state();
@@ -136,6 +137,7 @@ impl Log {
             state.start = state.start.max(start);
         }
         writer.producers.on_log_start(start);
+        self.stability.publish(&writer.producers);
         self.trim_epochs(|cache| cache.truncate_from_start(start));
         info!(dir = %self.dir.display(), start = start.0, by_time = expired.by_time,
             by_size = expired.by_size, below_start = expired.below_start, "segments expired");
@@ -183,6 +185,7 @@ impl Log {
         *writer = self.cut_behind(&segments, keep, mark, now).map_err(|error| {
             TrimError::Offline(self.go_offline(format_args!("truncation failed: {error}")))
         })?;
+        self.stability.publish(&writer.producers);
         info!(dir = %self.dir.display(), from = end.0, to = next.0, "truncated");
         Ok(())
     }
@@ -268,6 +271,7 @@ impl Log {
             state.directory_unsynced = true;
         }
         *writer = Writer { active: fresh, position: 0, next: new_start, producers };
+        self.stability.publish(&writer.producers);
         Ok(())
     }
 

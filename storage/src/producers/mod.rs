@@ -7,6 +7,7 @@
 
 mod producer;
 mod snapshot;
+mod verification;
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -19,17 +20,24 @@ use tracing::warn;
 
 use crate::{checkpoint::Found, fs::Disk};
 use producer::Producer;
+use verification::Verifications;
 
 pub use producer::WrittenBatch;
 pub use snapshot::{SnapshotEntry, list as list_snapshots, read as read_snapshot};
+pub use verification::VerificationGuard;
 
 /// Who appends, which decides what is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A producer: epoch, sequence and transaction are checked.
     Client,
+    /// The same, and a transaction may begin here only with a guard that is not void.
+    Verified(Option<VerificationGuard>),
     /// A coordinator on behalf of a producer: there is no sequence to check.
     Coordinator,
+    /// The same for a transaction of version 2: each has an epoch of its own, and its marker
+    /// the next one (KIP-890).
+    BumpingCoordinator,
     /// The leader's log, copied or replayed: everything was checked before.
     Replica,
 }
@@ -72,6 +80,9 @@ pub enum Check {
     },
     /// Not transactional, while the producer has a transaction open.
     InTransaction,
+    /// It would begin a transaction that its coordinator was not asked about, or that may have
+    /// ended since.
+    Unverified,
     /// It would open one transaction more than [`PRODUCERS_MAX`].
     TooManyTransactions,
 }
@@ -111,10 +122,17 @@ pub struct ProducerStates {
     open: BTreeMap<Offset, ProducerId>,
     /// First and last offset of transactions that ended above the high watermark.
     unreplicated: BTreeMap<Offset, Offset>,
+    verifications: Verifications,
     /// The state knows the log up to here.
     end: Offset,
     snapshot_end: Offset,
     expiration_ms: i64,
+}
+
+impl Origin {
+    fn is_producer(self) -> bool {
+        matches!(self, Self::Client | Self::Verified(_))
+    }
 }
 
 impl ProducerStates {
@@ -124,6 +142,7 @@ impl ProducerStates {
             producers: BTreeMap::new(),
             open: BTreeMap::new(),
             unreplicated: BTreeMap::new(),
+            verifications: Verifications::default(),
             end: Offset::ZERO,
             snapshot_end: Offset::ZERO,
             expiration_ms,
@@ -137,6 +156,9 @@ impl ProducerStates {
         if batch.transactional && producer.open_since.is_none() {
             producer.open_since = Some(first);
             self.open.insert(first, batch.producer);
+        }
+        if batch.transactional {
+            self.verifications.settle(batch.producer);
         }
         self.advance_end(last.next());
     }
@@ -158,6 +180,7 @@ impl ProducerStates {
         now: Timestamp,
     ) -> Option<CompletedTransaction> {
         let first = self.producer_mut(marker.producer).end_transaction(marker, now);
+        self.verifications.settle(marker.producer);
         self.advance_end(offset.next());
         let first = first?;
         self.open.remove(&first);
@@ -169,6 +192,22 @@ impl ProducerStates {
             aborted: !marker.commit,
             last_stable: self.open.keys().next().copied().unwrap_or(offset.next()),
         })
+    }
+
+    /// Begins to verify a batch that may be the first of its transaction here: the coordinator is
+    /// asked next, and the batch appended with the guard. `None` if the transaction has records
+    /// here already, and nothing need be asked.
+    pub fn begin_verification(
+        &mut self,
+        producer: ProducerId,
+        epoch: ProducerEpoch,
+        sequence: i32,
+        now: Timestamp,
+    ) -> Option<VerificationGuard> {
+        if self.has_open_transaction(producer, epoch) {
+            return None;
+        }
+        Some(self.verifications.begin(producer, epoch, sequence, now))
     }
 
     /// Notes that the log, and what the state knows of it, reaches to `end`: for batches that have
@@ -194,6 +233,7 @@ impl ProducerStates {
         let before = self.producers.len();
         let oldest = now.0.saturating_sub(self.expiration_ms);
         self.producers.retain(|_, producer| !producer.is_idle_since(Timestamp(oldest)));
+        self.verifications.expire(Timestamp(oldest));
         before - self.producers.len()
     }
 
@@ -265,22 +305,35 @@ impl ProducerStates {
         if origin == Origin::Replica {
             return Check::Accept;
         }
-        let Some(producer) = self.producers.get(&batch.producer) else {
-            let full = batch.transactional && self.open.len() >= PRODUCERS_MAX;
-            return if full { Check::TooManyTransactions } else { Check::Accept };
-        };
-        if origin == Origin::Client
-            && let Some(written) = producer.find(batch)
-        {
+        let known = self.producers.get(&batch.producer);
+        let written = known.filter(|_| origin.is_producer()).and_then(|known| known.find(batch));
+        if let Some(written) = written {
             return Check::Duplicate(written);
         }
-        producer.check(batch, origin)
+        if let Origin::Verified(guard) = origin
+            && batch.transactional
+            && !self.has_open_transaction(batch.producer, batch.epoch)
+            && !guard.is_some_and(|guard| self.verifications.is_open(batch.producer, guard))
+        {
+            return Check::Unverified;
+        }
+        let check = match known {
+            Some(known) => known.check(batch, origin),
+            None if batch.transactional && self.open.len() >= PRODUCERS_MAX => {
+                Check::TooManyTransactions
+            }
+            None => Check::Accept,
+        };
+        match check {
+            Check::Accept if origin.is_producer() => self.check_overtaking(batch),
+            check => check,
+        }
     }
 
     /// Whether `marker` may be appended, judged by what was recorded before.
     pub fn check_marker(&self, marker: &EndMarker, origin: Origin) -> MarkerCheck {
         match self.producers.get(&marker.producer) {
-            Some(producer) if origin != Origin::Replica => producer.check_marker(marker),
+            Some(producer) if origin != Origin::Replica => producer.check_marker(marker, origin),
             _ => MarkerCheck::Accept,
         }
     }
@@ -292,6 +345,27 @@ impl ProducerStates {
         let open = self.open.keys().next();
         let unreplicated = self.unreplicated.keys().next();
         open.into_iter().chain(unreplicated).min().copied()
+    }
+
+    /// The first of the markers that lie above the high watermark.
+    pub fn first_unreplicated_marker(&self) -> Option<Offset> {
+        self.unreplicated.values().min().copied()
+    }
+
+    /// Whether the producer has a transaction of this epoch open.
+    fn has_open_transaction(&self, producer: ProducerId, epoch: ProducerEpoch) -> bool {
+        let known = self.producers.get(&producer);
+        known.is_some_and(|known| known.epoch == epoch && known.open_since.is_some())
+    }
+
+    /// A batch that waits for its coordinator's word comes before those after it.
+    fn check_overtaking(&self, batch: &ProducerBatch) -> Check {
+        match self.verifications.lowest_sequence(batch.producer) {
+            Some(lowest) if batch.transactional && batch.first_sequence > lowest => {
+                Check::OutOfOrder { last: lowest, first: batch.first_sequence }
+            }
+            _ => Check::Accept,
+        }
     }
 
     /// Where the producer's open transaction begins, if it has one.

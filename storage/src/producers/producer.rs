@@ -141,7 +141,7 @@ impl Producer {
         if batch.epoch < self.epoch {
             return Check::Fenced { current: self.epoch };
         }
-        if origin == Origin::Client && !self.is_next(batch) {
+        if origin.is_producer() && !self.is_next(batch) {
             return Check::OutOfOrder { last: self.last_sequence(), first: batch.first_sequence };
         }
         if self.open_since.is_some() && !batch.transactional {
@@ -150,8 +150,13 @@ impl Producer {
         Check::Accept
     }
 
-    pub(super) fn check_marker(&self, marker: &EndMarker) -> MarkerCheck {
-        if marker.epoch < self.epoch {
+    pub(super) fn check_marker(&self, marker: &EndMarker, origin: Origin) -> MarkerCheck {
+        // A marker that bumps the epoch and comes again ends nothing; with records of this epoch
+        // it would be the end of another transaction than theirs.
+        let late = origin == Origin::BumpingCoordinator
+            && marker.epoch == self.epoch
+            && self.open_since.is_some();
+        if marker.epoch < self.epoch || late {
             MarkerCheck::Fenced { current: self.epoch }
         } else if marker.coordinator_epoch < self.coordinator_epoch {
             MarkerCheck::CoordinatorFenced { current: self.coordinator_epoch }

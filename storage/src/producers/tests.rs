@@ -346,3 +346,94 @@ fn a_crash_leaves_a_snapshot_that_is_whole_or_refused() {
         );
     }
 }
+
+#[test]
+fn a_transaction_begins_with_a_guard_that_nothing_has_made_void() {
+    let mut states = ProducerStates::new(1000);
+    let now = Timestamp(0);
+    let first = transactional(1);
+    let check = |states: &ProducerStates, batch: &ProducerBatch, guard| {
+        states.check(batch, Origin::Verified(guard))
+    };
+    assert_eq!(check(&states, &first, None), Check::Unverified);
+    let begin = |states: &mut ProducerStates, sequence| {
+        states.begin_verification(ProducerId(1), ProducerEpoch(0), sequence, now)
+    };
+    let guard = begin(&mut states, 0);
+    assert!(guard.is_some());
+    assert_eq!(check(&states, &first, guard), Check::Accept);
+    assert_eq!(
+        check(&states, &ProducerBatch { transactional: false, ..first }, None),
+        Check::Accept
+    );
+
+    // The marker of the transaction that was asked about comes first.
+    states.record_marker(&marker(1, false), Offset(0), now);
+    assert_eq!(check(&states, &first, guard), Check::Unverified);
+    let again = begin(&mut states, 0);
+    assert_ne!(again, guard);
+    assert_eq!(check(&states, &first, guard), Check::Unverified);
+    assert_eq!(check(&states, &first, again), Check::Accept);
+
+    states.record(&first, Offset(1), Offset(1), now);
+    let second = ProducerBatch { first_sequence: 1, last_sequence: 1, ..first };
+    assert_eq!(check(&states, &second, None), Check::Accept);
+    assert_eq!(begin(&mut states, 1), None);
+    let next_epoch = ProducerBatch { epoch: ProducerEpoch(1), ..first };
+    assert_eq!(check(&states, &next_epoch, None), Check::Unverified);
+}
+
+#[test]
+fn a_batch_does_not_overtake_one_that_waits_for_its_coordinator() {
+    let mut states = ProducerStates::new(1000);
+    let begin = |states: &mut ProducerStates, sequence| {
+        states.begin_verification(ProducerId(1), ProducerEpoch(0), sequence, Timestamp(0))
+    };
+    let guard = begin(&mut states, 3);
+    assert_eq!(begin(&mut states, 0), guard);
+    let fourth = ProducerBatch { first_sequence: 3, last_sequence: 3, ..transactional(1) };
+    assert_eq!(
+        states.check(&fourth, Origin::Verified(guard)),
+        Check::OutOfOrder { last: 0, first: 3 }
+    );
+    assert_eq!(states.check(&transactional(1), Origin::Verified(guard)), Check::Accept);
+}
+
+#[test]
+fn questions_that_nobody_settles_are_forgotten() {
+    let mut states = ProducerStates::new(1000);
+    let begin = |states: &mut ProducerStates, producer: i64, at| {
+        let (producer, epoch) = (ProducerId(producer), ProducerEpoch(0));
+        states.begin_verification(producer, epoch, 0, Timestamp(at)).unwrap()
+    };
+    let early = begin(&mut states, 1, 0);
+    states.expire(Timestamp(1000));
+    assert_eq!(states.check(&transactional(1), Origin::Verified(Some(early))), Check::Unverified);
+    let first = begin(&mut states, 1, 1000);
+    for other in 0..i64::try_from(PRODUCERS_MAX).unwrap() {
+        begin(&mut states, 10 + other, 1000);
+    }
+    assert_eq!(states.check(&transactional(1), Origin::Verified(Some(first))), Check::Unverified);
+}
+
+#[test]
+fn a_marker_that_bumps_the_epoch_ends_no_later_transaction() {
+    let mut states = ProducerStates::new(1000);
+    let now = Timestamp(0);
+    let bumping = EndMarker { epoch: ProducerEpoch(1), ..marker(1, true) };
+    states.record(&transactional(1), Offset(0), Offset(0), now);
+    let check = |states: &ProducerStates| states.check_marker(&bumping, Origin::BumpingCoordinator);
+    assert_eq!(check(&states), MarkerCheck::Accept);
+    states.record_marker(&bumping, Offset(1), now);
+    assert_eq!(check(&states), MarkerCheck::Accept, "the same again, nothing was written since");
+
+    let next = ProducerBatch { epoch: ProducerEpoch(1), ..transactional(1) };
+    assert_eq!(
+        states.check(&transactional(1), Origin::Client),
+        Check::Fenced { current: ProducerEpoch(1) }
+    );
+    assert_eq!(states.check(&next, Origin::Client), Check::Accept);
+    states.record(&next, Offset(2), Offset(2), now);
+    assert_eq!(check(&states), MarkerCheck::Fenced { current: ProducerEpoch(1) });
+    assert_eq!(states.check_marker(&bumping, Origin::Coordinator), MarkerCheck::Accept);
+}

@@ -604,6 +604,14 @@ pub(super) const KEYS: &[Key] = &[
         doc: "The send buffer of each connection; -1 leaves it to the operating system.",
         ..STATIC
     },
+    Key {
+        name: "transaction.partition.verification.enable",
+        kind: Kind::Boolean,
+        default: Some("true"),
+        doc: "A partition takes the first batch of a transaction only once the transaction's \
+              coordinator has said that it is open (KIP-890).",
+        ..DYNAMIC
+    },
 ];
 
 const RETENTION: &[(&str, Unit)] = &[

@@ -1,0 +1,83 @@
+//! Batches that may begin a transaction here only once its coordinator has said that it is open
+//! (KIP-890).
+//!
+//! Between the question and the append the transaction may end, and another one begin. So each
+//! question has a guard, which is void as soon as the producer has written a transactional batch
+//! or a marker has come: what was asked about then is not what would be written.
+
+use std::collections::BTreeMap;
+
+use milena_protocol::{ProducerEpoch, ProducerId, Timestamp};
+
+/// Names one question that a coordinator is asked; never used twice while a log is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VerificationGuard(u64);
+
+/// The questions that are not settled, at most [`QUESTIONS_MAX`]: beyond that the oldest ones are
+/// void.
+#[derive(Debug, Default)]
+pub(super) struct Verifications {
+    open: BTreeMap<ProducerId, Verification>,
+    next: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Verification {
+    guard: VerificationGuard,
+    since: Timestamp,
+    epoch: ProducerEpoch,
+    /// Of the batches that wait: a later one must not overtake an earlier one that has to be sent
+    /// again.
+    lowest_sequence: i32,
+}
+
+impl Verifications {
+    /// Asks about a batch, or joins the question about an earlier one.
+    pub(super) fn begin(
+        &mut self,
+        producer: ProducerId,
+        epoch: ProducerEpoch,
+        sequence: i32,
+        now: Timestamp,
+    ) -> VerificationGuard {
+        if let Some(known) = self.open.get_mut(&producer) {
+            if epoch > known.epoch || (epoch == known.epoch && sequence < known.lowest_sequence) {
+                (known.epoch, known.lowest_sequence) = (epoch, sequence);
+            }
+            return known.guard;
+        }
+        if self.open.len() >= QUESTIONS_MAX {
+            let oldest_kept = self.next.saturating_sub(QUESTIONS_KEPT);
+            self.open.retain(|_, question| question.guard.0 >= oldest_kept);
+        }
+        let guard = VerificationGuard(self.next);
+        self.next += 1;
+        let question = Verification { guard, since: now, epoch, lowest_sequence: sequence };
+        self.open.insert(producer, question);
+        guard
+    }
+
+    /// Something was written that answers the question, or makes it void.
+    pub(super) fn settle(&mut self, producer: ProducerId) {
+        if !self.open.is_empty() {
+            self.open.remove(&producer);
+        }
+    }
+
+    pub(super) fn expire(&mut self, oldest: Timestamp) {
+        self.open.retain(|_, question| question.since > oldest);
+    }
+
+    pub(super) fn is_open(&self, producer: ProducerId, guard: VerificationGuard) -> bool {
+        self.open.get(&producer).is_some_and(|question| question.guard == guard)
+    }
+
+    /// The sequence of the first batch that waits.
+    pub(super) fn lowest_sequence(&self, producer: ProducerId) -> Option<i32> {
+        self.open.get(&producer).map(|question| question.lowest_sequence)
+    }
+}
+
+const QUESTIONS_MAX: usize = super::PRODUCERS_MAX;
+/// Some are forgotten at once, so that it is rare.
+const QUESTIONS_KEPT: u64 = (super::PRODUCERS_MAX - super::EVICTED_AT_ONCE) as u64;
