@@ -15,7 +15,6 @@
 mod chores;
 mod dice;
 mod ledger;
-mod process;
 mod writer;
 
 use std::{
@@ -37,12 +36,12 @@ use milena_storage::{
     fs::{Disk, RealDisk},
     verify::{Depth, Finding, verify},
 };
+use milena_tests::{Process, Program};
 use tempfile::TempDir;
 
 use chores::Chores;
 use dice::Dice;
 use ledger::{Found, Ledger, Place, read_topic};
-use process::Process;
 use writer::{Kind, Writer};
 
 #[test]
@@ -62,7 +61,7 @@ fn what_was_acknowledged_outlives_every_kill() {
     let mut chores = Chores::new(vec![("mixed", 0), ("mixed", 1)], dice.split());
     let ledger = Mutex::new(Ledger::default());
     for kill in 0..kills {
-        let broker = Process::start(&data, SETTINGS);
+        let broker = program().start(&data, SETTINGS);
         if kill == 0 {
             block_on(create_topics(broker.address())).unwrap();
         }
@@ -79,7 +78,7 @@ fn what_was_acknowledged_outlives_every_kill() {
             broker.kill();
         });
     }
-    let broker = Process::start(&data, SETTINGS);
+    let broker = program().start(&data, SETTINGS);
     check(&ledger, broker.address());
     block_on(chores.check(broker.address(), &data));
     broker.stop();
@@ -103,17 +102,17 @@ fn a_stop_leaves_nothing_to_recover_and_a_kill_does() {
             end(broker);
         });
     };
-    let broker = Process::start(&data, SETTINGS);
+    let broker = program().start(&data, SETTINGS);
     block_on(create_topics(broker.address())).unwrap();
     write_to(broker, |broker| drop(broker.stop()));
 
-    let broker = Process::start(&data, SETTINGS);
+    let broker = program().start(&data, SETTINGS);
     let told = broker.told();
     assert!(told.contains("clean=true") && !told.contains("bytes_checked"), "{told}");
     check(&ledger, broker.address());
     write_to(broker, Process::kill);
 
-    let broker = Process::start(&data, SETTINGS);
+    let broker = program().start(&data, SETTINGS);
     let told = broker.told();
     assert!(told.contains("clean=false") && told.contains("bytes_checked"), "{told}");
     check(&ledger, broker.address());
@@ -123,26 +122,30 @@ fn a_stop_leaves_nothing_to_recover_and_a_kill_does() {
 fn a_directory_has_one_broker_at_a_time() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
-    let broker = Process::start(&data, &[]);
-    let told = Process::refused(&data, &[]);
+    let broker = program().start(&data, &[]);
+    let told = program().refused(&data, &[]);
     assert!(told.contains("in use by another process"), "{told}");
     broker.kill();
-    Process::start(&data, &[]).stop();
+    program().start(&data, &[]).stop();
 }
 
 #[test]
 fn a_directory_of_another_node_or_cluster_is_refused() {
     let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (ours, theirs) = (one.path().join("data"), other.path().join("data"));
-    Process::start(&ours, &["node.id=1"]).stop();
-    let told = Process::refused(&ours, &["node.id=2"]);
+    program().start(&ours, &["node.id=1"]).stop();
+    let told = program().refused(&ours, &["node.id=2"]);
     assert!(told.contains("belongs to node 1"), "{told}");
 
-    Process::start(&theirs, &["node.id=1"]).stop();
+    program().start(&theirs, &["node.id=1"]).stop();
     let both = format!("log.dirs={},{}", ours.display(), theirs.display());
-    let told = Process::refused(&ours, &["node.id=1", &both]);
+    let told = program().refused(&ours, &["node.id=1", &both]);
     assert!(told.contains("belongs to cluster"), "{told}");
-    Process::start(&ours, &["node.id=1"]).stop();
+    program().start(&ours, &["node.id=1"]).stop();
+}
+
+fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_milena-to-kill"))
 }
 
 async fn create_topics(address: SocketAddr) -> Result<(), ClientError> {

@@ -11,6 +11,7 @@ use milena_protocol::wire::{
     Chunk, FrameWriter, Message, Request, Str,
     header::{RequestHeader, ResponseHeader},
 };
+use rustix::net::sockopt::set_socket_linger;
 
 use crate::wait::PATIENCE;
 
@@ -104,6 +105,14 @@ impl RawClient {
     pub fn expect_closed(&mut self, why: &str) {
         let mut byte = [0; 1];
         assert!(!self.fill(&mut byte), "answered instead of closing: {why}");
+    }
+
+    /// Ends the connection by a reset: what was sent and not yet read is lost.
+    ///
+    /// # Panics
+    /// If the system does not take it.
+    pub fn reset(self) {
+        set_socket_linger(&self.stream, Some(Duration::ZERO)).expect("set an option");
     }
 
     /// False if the connection ended first.

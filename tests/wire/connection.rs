@@ -106,10 +106,13 @@ fn peers_that_reset_in_the_middle_of_their_answers_cost_nothing() {
 #[test]
 fn a_storm_of_connections_leaves_the_broker_as_it_was() {
     let broker = TestBroker::start(&[]);
-    for count in 0..1_000 {
+    for count in 0..10_000 {
         let mut client = broker.connect();
         if count % 2 == 0 {
             client.send(&[0, 0]);
+        }
+        if count % 4 < 2 {
+            client.reset();
         }
     }
     wait_until("they are gone", || broker.metric(CONNECTIONS, None) == 0);
