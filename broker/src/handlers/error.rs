@@ -171,6 +171,8 @@ impl Coded for Unavailable {
             Self::Overloaded | Self::NotAppended | Self::TimedOut => {
                 ErrorCode::CoordinatorNotAvailable
             }
+            Self::FencedProducer => ErrorCode::InvalidProducerEpoch,
+            Self::FencedCoordinator => ErrorCode::TransactionCoordinatorFenced,
             // No other attempt would fare better, and there is no code that says so.
             Self::TooLarge => ErrorCode::UnknownServerError,
         }

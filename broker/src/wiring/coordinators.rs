@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use milena_protocol::{Offset, Timestamp};
-use milena_storage::log::{AppendError, ReadLimits};
+use milena_storage::log::{AppendError, Origin, ReadLimits};
 
 use super::Seams;
 use crate::{
@@ -53,13 +53,15 @@ impl Logs for OnReplicas {
 struct OnPartition(Arc<Partition>);
 
 impl PartitionLog for OnPartition {
-    fn append(&self, batch: Bytes, now: Timestamp) -> Result<Offset, AppendFailed> {
+    fn append(&self, batches: Bytes, now: Timestamp) -> Result<Offset, AppendFailed> {
         if self.0.is_gone() {
             return Err(AppendFailed::Offline);
         }
-        match self.0.append(batch, now) {
+        match self.0.append_as(Origin::Coordinator, batches, now) {
             Ok(appended) => Ok(appended.last_offset.next()),
             Err(AppendError::TooLarge { .. }) => Err(AppendFailed::TooLarge),
+            Err(AppendError::FencedProducer { .. }) => Err(AppendFailed::FencedProducer),
+            Err(AppendError::FencedCoordinator { .. }) => Err(AppendFailed::FencedCoordinator),
             Err(AppendError::Offline(_)) => Err(AppendFailed::Offline),
             Err(_) => Err(AppendFailed::Refused),
         }

@@ -69,7 +69,8 @@ impl Log {
                 self.append_checked(&[batch], append, &config)
             }
             Origin::Coordinator | Origin::BumpingCoordinator => {
-                self.append_checked(&check::from_broker(records)?, append, &config)
+                let batches = check::from_coordinator(records, &config)?;
+                self.append_checked(&batches, append, &config)
             }
             Origin::Replica => self.append_replica(&records, append, &config),
         }

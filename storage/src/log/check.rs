@@ -57,6 +57,16 @@ pub(super) fn from_broker(mut records: Bytes) -> Result<Vec<Batch>, AppendError>
     if batches.is_empty() { Err(InvalidBatch::BatchCount { found: 0 }.into()) } else { Ok(batches) }
 }
 
+/// Batches that this broker made for this log.
+pub(super) fn from_coordinator(
+    records: Bytes,
+    config: &LogConfig,
+) -> Result<Vec<Batch>, AppendError> {
+    let batches = from_broker(records)?;
+    batches.iter().try_for_each(|batch| check_size(batch, config))?;
+    Ok(batches)
+}
+
 fn check_size(batch: &Batch, config: &LogConfig) -> Result<(), AppendError> {
     let (size, max) = (batch.size(), config.max_message_bytes as usize);
     if size > max { Err(AppendError::TooLarge { size, max }) } else { Ok(()) }

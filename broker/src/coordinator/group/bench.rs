@@ -24,12 +24,12 @@ use super::{
     Groups, Joiner, Limits, Reply, Request, Subject, classic,
     kind::{Group, Kind},
 };
-use crate::coordinator::runtime::{Machine, Now, StateRecord, Ticket, Turn};
+use crate::coordinator::runtime::{Entry, Machine, Now, StateRecord, Ticket, Turn};
 
 #[derive(Debug)]
 pub(super) struct Bench {
     pub(super) groups: Groups,
-    pub(super) records: Vec<StateRecord>,
+    pub(super) log: Vec<Entry>,
     now: Now,
     alarms: BTreeMap<(Duration, u64), Subject>,
     replies: BTreeMap<Ticket, Reply>,
@@ -50,7 +50,7 @@ impl Bench {
         let groups = Groups::new(Arc::new(limits.clone()));
         let mut bench = Self {
             groups,
-            records: Vec::new(),
+            log: Vec::new(),
             now,
             alarms: BTreeMap::new(),
             replies: BTreeMap::new(),
@@ -69,9 +69,15 @@ impl Bench {
         next.now = self.now;
         next.alarms.clear();
         next.groups = Groups::new(Arc::new(self.limits.clone()));
-        next.records.clone_from(&self.records);
-        for record in &self.records {
-            next.groups.replay(record.key.clone(), record.value.clone());
+        next.log.clone_from(&self.log);
+        for entry in &self.log {
+            match entry.clone() {
+                Entry::Record(StateRecord { key, value }) => next.groups.replay(None, key, value),
+                Entry::Transactional(producer, _, StateRecord { key, value }) => {
+                    next.groups.replay(Some(producer), key, value);
+                }
+                Entry::End(marker) => next.groups.replay_marker(&marker),
+            }
         }
         next.turn(|groups, turn| groups.loaded(turn));
         next
@@ -132,6 +138,15 @@ impl Bench {
         self.move_to(until);
     }
 
+    /// What was written outside transactions.
+    pub(super) fn records(&self) -> Vec<StateRecord> {
+        let record = |entry: &'_ Entry| match entry {
+            Entry::Record(record) => Some(record.clone()),
+            Entry::Transactional(..) | Entry::End(_) => None,
+        };
+        self.log.iter().filter_map(record).collect()
+    }
+
     pub(super) fn group(&self) -> Option<&Group> {
         self.groups.groups.get(GROUP).map(AsRef::as_ref)
     }
@@ -162,8 +177,8 @@ impl Bench {
         let mut turn = Turn::new(self.now);
         decide(&mut self.groups, &mut turn);
         let written = turn.bytes();
-        let (records, replies, alarms) = turn.into_parts();
-        self.records.extend(records);
+        let (entries, replies, alarms) = turn.into_parts();
+        self.log.extend(entries);
         for (due, subject) in alarms {
             self.count += 1;
             self.alarms.insert((due, self.count), subject);

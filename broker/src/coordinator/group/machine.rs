@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use imbl::OrdMap;
 use milena_protocol::{
-    ErrorCode, Timestamp, Uuid,
+    ErrorCode, ProducerId, Timestamp, Uuid,
     messages::{
         HeartbeatResponse, JoinGroupRequest, LeaveGroupRequest, LeaveGroupResponse,
         SyncGroupResponse,
@@ -193,7 +193,7 @@ impl Machine for Groups {
     type Reply = Reply;
     type Subject = Subject;
 
-    fn replay(&mut self, key: Bytes, value: Option<Bytes>) {
+    fn replay(&mut self, _producer: Option<ProducerId>, key: Bytes, value: Option<Bytes>) {
         let outcome = GroupKey::decode(key).and_then(|key| {
             match key {
                 GroupKey::OffsetCommit(key) => {
@@ -267,6 +267,10 @@ impl Machine for Groups {
             Request::Forget(topics) => {
                 self.forget(topics, turn);
                 Reply::Forget
+            }
+            Request::EndTransaction(marker) => {
+                turn.end_transaction(*marker);
+                Reply::EndTransaction
             }
         };
         turn.reply(ticket, reply);

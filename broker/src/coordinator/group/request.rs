@@ -15,6 +15,7 @@ use milena_protocol::{
     },
     wire::Str,
 };
+use milena_storage::producers::EndMarker;
 
 /// Text and bytes may be slices of a frame: what is kept of them is copied.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub enum Request {
     DeleteOffsets(OffsetDeleteRequest),
     /// These topics are no more: so are the offsets in them.
     Forget(Vec<(Str, Uuid)>),
+    /// A transaction is decided that offsets may have been committed in.
+    EndTransaction(EndMarker),
 }
 
 /// Who wants to join.
@@ -66,4 +69,5 @@ pub enum Reply {
     Fetch(OffsetFetchResponseGroup),
     DeleteOffsets(OffsetDeleteResponse),
     Forget,
+    EndTransaction,
 }

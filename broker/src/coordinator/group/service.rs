@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use milena_protocol::{Uuid, wire::Str};
+use milena_storage::producers::EndMarker;
 
 use super::{Groups, Limits, Reply, Request};
 use crate::{
@@ -47,6 +48,20 @@ impl GroupCoordinator {
         request: Request,
     ) -> impl Future<Output = Result<Reply, Unavailable>> + use<> {
         self.shards.ask(group, request)
+    }
+
+    /// Ends a producer's transaction in a partition of `__consumer_offsets`: what it committed there
+    /// takes effect or is forgotten. Resolves once the marker is committed. It may be asked again.
+    ///
+    /// # Errors
+    /// See [`Unavailable`].
+    pub fn end_transaction(
+        &self,
+        partition: i32,
+        marker: EndMarker,
+    ) -> impl Future<Output = Result<(), Unavailable>> + use<> {
+        let asked = self.shards.ask_at(partition, Request::EndTransaction(marker));
+        async move { asked.await.map(|_| ()) }
     }
 
     /// Asks every shard that this broker has. One whose log has failed has nothing to say.

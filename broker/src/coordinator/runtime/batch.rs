@@ -1,20 +1,96 @@
-//! The records of a turn as one batch.
+//! What a turn writes, as batches.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use milena_protocol::{
-    Timestamp,
+    ProducerEpoch, ProducerId, Timestamp,
     compression::Codec,
-    records::{BatchBuilder, BuildError},
+    records::{BatchBuilder, BuildError, EndTxnMarker, NO_SEQUENCE},
 };
+use milena_storage::producers::EndMarker;
+use tracing::debug;
 
-use super::StateRecord;
+use super::{AppendFailed, Entry, StateRecord};
 
+/// The entries as batches, one behind the other. Neighbours of one kind and producer share one.
+///
 /// # Errors
-/// The records do not fit into one batch.
-pub(super) fn build(records: &[StateRecord], now: Timestamp) -> Result<Bytes, BuildError> {
-    let mut batch = BatchBuilder::new(Codec::None);
-    for record in records {
-        batch.append(now, Some(&record.key), record.value.as_deref(), &[])?;
+/// The records do not fit into a batch, or a producer's older incarnation follows a newer one: the
+/// log could not tell, as it judges a turn by what was there before it.
+pub(super) fn build(entries: &[Entry], now: Timestamp) -> Result<Bytes, AppendFailed> {
+    check_epochs(entries)?;
+    let mut batches = entries.chunk_by(share_a_batch).map(|run| batch(run, now));
+    let first = batches.next().transpose()?.unwrap_or_default();
+    let mut all = Vec::new();
+    for batch in batches {
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&batch?);
     }
-    batch.build()
+    Ok(if all.is_empty() { first } else { all.into() })
+}
+
+fn check_epochs(entries: &[Entry]) -> Result<(), AppendFailed> {
+    let mut latest = BTreeMap::new();
+    for (producer, epoch) in entries.iter().filter_map(Entry::producer) {
+        let latest = latest.entry(producer).or_insert(epoch);
+        if epoch < *latest {
+            return Err(AppendFailed::FencedProducer);
+        }
+        *latest = epoch;
+    }
+    Ok(())
+}
+
+fn share_a_batch(one: &Entry, next: &Entry) -> bool {
+    let is_marker = |entry: &Entry| matches!(entry, Entry::End(_));
+    one.producer() == next.producer() && !is_marker(one) && !is_marker(next)
+}
+
+fn batch(run: &[Entry], now: Timestamp) -> Result<Bytes, AppendFailed> {
+    let mut batch = BatchBuilder::new(Codec::None);
+    if let Some((producer, epoch)) = run.first().and_then(Entry::producer) {
+        batch = batch.transactional(true).producer(producer, epoch, NO_SEQUENCE);
+    }
+    for entry in run {
+        match entry {
+            Entry::Record(record) | Entry::Transactional(_, _, record) => {
+                append(&mut batch, record, now).map_err(no_batch)?;
+            }
+            Entry::End(marker) => return end(marker).map_err(no_batch),
+        }
+    }
+    batch.build().map_err(no_batch)
+}
+
+fn append(
+    batch: &mut BatchBuilder,
+    record: &StateRecord,
+    now: Timestamp,
+) -> Result<(), BuildError> {
+    batch.append(now, Some(&record.key), record.value.as_deref(), &[])?;
+    Ok(())
+}
+
+fn end(marker: &EndMarker) -> Result<Bytes, BuildError> {
+    let EndMarker { producer, epoch, coordinator_epoch, timestamp, commit } = *marker;
+    EndTxnMarker { commit, coordinator_epoch }.batch(producer, epoch, timestamp)
+}
+
+fn no_batch(error: BuildError) -> AppendFailed {
+    debug!(%error, "the records of a turn make no batch");
+    AppendFailed::TooLarge
+}
+
+impl Entry {
+    /// Whose transaction it belongs to.
+    const fn producer(&self) -> Option<(ProducerId, ProducerEpoch)> {
+        match self {
+            Self::Record(_) => None,
+            Self::Transactional(producer, epoch, _) => Some((*producer, *epoch)),
+            Self::End(marker) => Some((marker.producer, marker.epoch)),
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use milena_protocol::{
     compression::InflateLimit,
-    records::{Batch, BatchError},
+    records::{Batch, BatchError, EndTxnMarker},
 };
+use milena_storage::producers::EndMarker;
 
 use super::{Machine, PartitionLog, ReadFailed};
 
@@ -27,13 +28,21 @@ pub(super) async fn load<M: Machine>(
         while !bytes.is_empty() {
             let batch = Batch::split(&mut bytes).map_err(unreadable)?;
             next = batch.last_offset().next();
-            if batch.is_control() {
-                continue;
-            }
+            let producer = batch.is_transactional().then(|| batch.producer_id());
             for record in batch.records(InflateLimit::default()).map_err(unreadable)? {
                 let record = record.map_err(unreadable)?;
-                if let Some(key) = record.key {
-                    machine.replay(key, record.value);
+                if batch.is_control() {
+                    if let Some(marker) = EndTxnMarker::read(&record).map_err(unreadable)? {
+                        machine.replay_marker(&EndMarker {
+                            producer: batch.producer_id(),
+                            epoch: batch.producer_epoch(),
+                            coordinator_epoch: marker.coordinator_epoch,
+                            timestamp: record.timestamp,
+                            commit: marker.commit,
+                        });
+                    }
+                } else if let Some(key) = record.key {
+                    machine.replay(producer, key, record.value);
                     count += 1;
                 }
             }

@@ -8,11 +8,11 @@ use milena_protocol::{Offset, Timestamp};
 
 /// One partition of an internal topic. A shard is its only writer.
 pub trait PartitionLog: Send + Sync + fmt::Debug {
-    /// Writes one batch, whole or not at all, and returns the offset after it.
+    /// Writes batches, all of them or none, and returns the offset after them.
     ///
     /// # Errors
     /// Nothing was written.
-    fn append(&self, batch: Bytes, now: Timestamp) -> Result<Offset, AppendFailed>;
+    fn append(&self, batches: Bytes, now: Timestamp) -> Result<Offset, AppendFailed>;
 
     /// Resolves once all before `end` is committed; `deadline` is on the monotonic clock.
     fn committed(&self, end: Offset, deadline: Duration) -> Committed<'_>;
@@ -30,11 +30,15 @@ pub trait PartitionLog: Send + Sync + fmt::Debug {
 
 pub type Committed<'a> = Pin<Box<dyn Future<Output = Result<(), Lost>> + Send + 'a>>;
 
-/// Why a batch was not appended.
+/// Why nothing was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendFailed {
-    /// The batch is larger than the log takes.
+    /// A batch is larger than the log takes.
     TooLarge,
+    /// A newer incarnation of a batch's producer has written.
+    FencedProducer,
+    /// A newer coordinator has ended a transaction of the producer that a marker is about.
+    FencedCoordinator,
     /// The disk is full, or something else that may pass.
     Refused,
     /// The partition is not here any more, or takes no writes until the broker starts again.

@@ -2,9 +2,12 @@
 //!
 //! A [`Machine`] decides purely: it is handed a request and the time, and leaves records, replies
 //! and alarms in a [`Turn`]. The shard's driver takes what waits, has all of it decided, appends
-//! the records of the whole turn as one batch, waits until they are committed and only then lets
+//! the records of the whole turn at once, waits until they are committed and only then lets
 //! the replies go: nobody is ever told what a crash could undo, and many requests of one moment
 //! share one append and one sync. A turn without records appends nothing and waits for nothing.
+//!
+//! Records are one batch, unless some of them belong to transactions: those of a producer, and the
+//! markers that end transactions, are batches of their own in the same append, in order.
 //!
 //! If the append fails the machine is put back to where it was before the turn. Its state is
 //! therefore to be cheap to clone: persistent maps all the way down.
@@ -21,7 +24,8 @@ mod shards;
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use milena_protocol::Timestamp;
+use milena_protocol::{ProducerEpoch, ProducerId, Timestamp};
+use milena_storage::producers::EndMarker;
 
 pub use alarm::{Alarm, Ring};
 pub use log::{AppendFailed, Committed, Lost, PartitionLog, ReadFailed};
@@ -37,8 +41,12 @@ pub trait Machine: Clone + Send + Sync + 'static {
     type Subject: Clone + Send + Sync + fmt::Debug;
 
     /// Takes in a record that was committed in an earlier life. `value` is `None` for a tombstone.
-    /// A record that this version does not understand is passed over.
-    fn replay(&mut self, key: Bytes, value: Option<Bytes>);
+    /// A record of a transaction comes with its `producer`; whether it counts is told by the marker
+    /// that follows. A record that this version does not understand is passed over.
+    fn replay(&mut self, producer: Option<ProducerId>, key: Bytes, value: Option<Bytes>);
+
+    /// Takes in the end of a transaction, in its place among the records.
+    fn replay_marker(&mut self, _marker: &EndMarker) {}
 
     /// All records are replayed; requests are about to come.
     fn loaded(&mut self, turn: &mut Turn<Self>);
@@ -69,10 +77,20 @@ pub struct StateRecord {
     pub value: Option<Bytes>,
 }
 
+/// What a turn writes, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    Record(StateRecord),
+    /// A record that counts once the transaction of its producer is committed.
+    Transactional(ProducerId, ProducerEpoch, StateRecord),
+    /// The end of a producer's transaction.
+    End(EndMarker),
+}
+
 /// What a machine decided, for its driver to carry out.
 pub struct Turn<M: Machine> {
     pub now: Now,
-    pub(super) records: Vec<StateRecord>,
+    pub(super) entries: Vec<Entry>,
     pub(super) replies: Vec<(Ticket, M::Reply)>,
     pub(super) alarms: Vec<(Duration, M::Subject)>,
     bytes: usize,
@@ -81,18 +99,36 @@ pub struct Turn<M: Machine> {
 impl<M: Machine> Turn<M> {
     #[must_use]
     pub fn new(now: Now) -> Self {
-        Self { now, records: Vec::new(), replies: Vec::new(), alarms: Vec::new(), bytes: 0 }
+        Self { now, entries: Vec::new(), replies: Vec::new(), alarms: Vec::new(), bytes: 0 }
     }
 
     /// Adds a record to the log.
     pub fn write(&mut self, record: StateRecord) {
-        let value = record.value.as_ref().map_or(0, Bytes::len);
-        self.bytes += record.key.len() + value + RECORD_OVERHEAD;
-        self.records.push(record);
+        self.bytes += record.bytes();
+        self.entries.push(Entry::Record(record));
     }
 
-    /// What the records will take up in the log, at most. They are written as one batch, which the
-    /// log may refuse for its size: much that need not happen at once is to be done in many turns.
+    /// Adds a record to the transaction that `producer` has open. If a newer incarnation of it has
+    /// written already the turn is undone, and the request told [`Unavailable::FencedProducer`].
+    pub fn write_transactional(
+        &mut self,
+        producer: ProducerId,
+        epoch: ProducerEpoch,
+        record: StateRecord,
+    ) {
+        self.bytes += record.bytes() + BATCH_OVERHEAD;
+        self.entries.push(Entry::Transactional(producer, epoch, record));
+    }
+
+    /// Ends a transaction in this log. One that is out of date is refused, as for
+    /// [`Turn::write_transactional`] or with [`Unavailable::FencedCoordinator`].
+    pub fn end_transaction(&mut self, marker: EndMarker) {
+        self.bytes += BATCH_OVERHEAD;
+        self.entries.push(Entry::End(marker));
+    }
+
+    /// What the records will take up in the log, at most. The log may refuse a batch for its size:
+    /// much that need not happen at once is to be done in many turns.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -108,13 +144,20 @@ impl<M: Machine> Turn<M> {
         self.alarms.push((due, subject));
     }
 
-    /// Records, replies and alarms, for a test to carry out.
+    /// What is to be written, replies and alarms, for a test to carry out.
     #[cfg(test)]
     #[expect(clippy::type_complexity, reason = "three lists")]
     pub(in crate::coordinator) fn into_parts(
         self,
-    ) -> (Vec<StateRecord>, Vec<(Ticket, M::Reply)>, Vec<(Duration, M::Subject)>) {
-        (self.records, self.replies, self.alarms)
+    ) -> (Vec<Entry>, Vec<(Ticket, M::Reply)>, Vec<(Duration, M::Subject)>) {
+        (self.entries, self.replies, self.alarms)
+    }
+}
+
+impl StateRecord {
+    /// What it takes up in a batch, at most.
+    fn bytes(&self) -> usize {
+        self.key.len() + self.value.as_ref().map_or(0, Bytes::len) + RECORD_OVERHEAD
     }
 }
 
@@ -122,7 +165,7 @@ impl<M: Machine> fmt::Debug for Turn<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn")
             .field("now", &self.now)
-            .field("records", &self.records)
+            .field("entries", &self.entries)
             .field("replies", &self.replies.len())
             .field("alarms", &self.alarms)
             .finish()
@@ -143,12 +186,18 @@ pub enum Unavailable {
     NotAppended,
     /// What was to be written is more than the log takes at once.
     TooLarge,
+    /// A newer incarnation of the producer has written.
+    FencedProducer,
+    /// A newer coordinator has ended a transaction of the producer.
+    FencedCoordinator,
     /// The records were not committed in time.
     TimedOut,
 }
 
 /// Length, attributes, deltas and the count of headers of a record, at most.
 const RECORD_OVERHEAD: usize = 32;
+/// The header of a batch, and what a marker says.
+const BATCH_OVERHEAD: usize = 128;
 
 #[cfg(test)]
 mod tests;

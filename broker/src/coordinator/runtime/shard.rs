@@ -214,7 +214,7 @@ impl<M: Machine> Driver<M> {
             Err(failed) => failed,
         };
         self.machine = before;
-        if failed == AppendFailed::TooLarge && taken.len() > 1 {
+        if failed.is_of_one() && taken.len() > 1 {
             return self.one_by_one(taken).await;
         }
         warn!(shard = self.settings.name, ?failed, "took back what could not be written");
@@ -224,7 +224,7 @@ impl<M: Machine> Driver<M> {
         if failed == AppendFailed::Offline { Err(Ended) } else { Ok(()) }
     }
 
-    /// One of many writes more than the log takes: the others are not to suffer for it.
+    /// One of many writes what the log does not take: the others are not to suffer for it.
     async fn one_by_one(&mut self, taken: Vec<Taken<M>>) -> Result<(), Ended> {
         for one in taken {
             let mut turn = self.turn();
@@ -251,14 +251,11 @@ impl<M: Machine> Driver<M> {
 
     /// Returns what is to be waited for: the offset after the turn's records, if it has any.
     fn append(&self, turn: &Turn<M>) -> Result<Option<Offset>, AppendFailed> {
-        if turn.records.is_empty() {
+        if turn.entries.is_empty() {
             return Ok(None);
         }
-        let batch = batch::build(&turn.records, turn.now.wall).map_err(|error| {
-            debug!(shard = self.settings.name, %error, "the records of a turn make no batch");
-            AppendFailed::TooLarge
-        })?;
-        self.log.append(batch, turn.now.wall).map(Some)
+        let batches = batch::build(&turn.entries, turn.now.wall)?;
+        self.log.append(batches, turn.now.wall).map(Some)
     }
 
     /// Lets the replies go and sets the alarms, once what they rest on is committed.
@@ -302,6 +299,8 @@ impl<M: Machine> Driver<M> {
             Taken::Request(ticket, _) => {
                 let refused = match failed {
                     AppendFailed::TooLarge => Unavailable::TooLarge,
+                    AppendFailed::FencedProducer => Unavailable::FencedProducer,
+                    AppendFailed::FencedCoordinator => Unavailable::FencedCoordinator,
                     AppendFailed::Refused => Unavailable::NotAppended,
                     AppendFailed::Offline => Unavailable::NotHere,
                 };
@@ -328,6 +327,16 @@ impl<M: Machine> Driver<M> {
 
     fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Release);
+    }
+}
+
+impl AppendFailed {
+    /// Whether one request is at fault, and those that share its turn are not.
+    const fn is_of_one(self) -> bool {
+        match self {
+            Self::TooLarge | Self::FencedProducer | Self::FencedCoordinator => true,
+            Self::Refused | Self::Offline => false,
+        }
     }
 }
 

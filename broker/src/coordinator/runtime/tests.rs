@@ -1,6 +1,9 @@
 //! The driver over a counter: what is appended when, what is answered when, what is taken back.
 
+mod transactions;
+
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use milena_protocol::{Offset, Timestamp, records::Batch};
+use milena_protocol::{Offset, ProducerEpoch, ProducerId, Timestamp, records::Batch};
 use tokio::sync::watch;
 
 use super::*;
@@ -20,6 +23,8 @@ use crate::{clock::ManualClock, purgatory::Timers, tasks::TokioSpawn};
 struct Counter {
     count: i64,
     waiting: Vec<(Ticket, i64)>,
+    /// What transactions will add when they commit.
+    pending: BTreeMap<ProducerId, i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -29,6 +34,8 @@ enum Ask {
     WaitFor(i64),
     AddOneAt(Duration),
     Fill(usize),
+    AddIn(ProducerId, ProducerEpoch, i64),
+    End(EndMarker),
 }
 
 impl Counter {
@@ -51,9 +58,18 @@ impl Machine for Counter {
     type Reply = i64;
     type Subject = ();
 
-    fn replay(&mut self, _key: Bytes, value: Option<Bytes>) {
+    fn replay(&mut self, producer: Option<ProducerId>, _key: Bytes, value: Option<Bytes>) {
         let bytes = value.as_deref().and_then(|value| value.get(..8)?.try_into().ok());
-        self.count = bytes.map_or(self.count, i64::from_be_bytes);
+        match (producer, bytes.map(i64::from_be_bytes)) {
+            (_, None) => {}
+            (None, Some(count)) => self.count = count,
+            (Some(producer), Some(by)) => *self.pending.entry(producer).or_default() += by,
+        }
+    }
+
+    fn replay_marker(&mut self, marker: &EndMarker) {
+        let pending = self.pending.remove(&marker.producer).unwrap_or_default();
+        self.count += if marker.commit { pending } else { 0 };
     }
 
     fn loaded(&mut self, _turn: &mut Turn<Self>) {}
@@ -67,6 +83,16 @@ impl Machine for Counter {
                 key: Bytes::from_static(b"fill"),
                 value: Some(Bytes::from(vec![0; bytes])),
             }),
+            Ask::AddIn(producer, epoch, by) => {
+                let value = Some(Bytes::copy_from_slice(&by.to_be_bytes()));
+                let record = StateRecord { key: Bytes::from_static(b"by"), value };
+                turn.write_transactional(producer, epoch, record);
+                *self.pending.entry(producer).or_default() += by;
+            }
+            Ask::End(marker) => {
+                turn.end_transaction(marker);
+                self.replay_marker(&marker);
+            }
             Ask::Read => {}
         }
         turn.reply(ticket, self.count);
@@ -85,6 +111,7 @@ struct MemoryLog {
     auto_commit: AtomicBool,
     late: AtomicBool,
     refuse: Mutex<Option<AppendFailed>>,
+    epochs: Mutex<BTreeMap<ProducerId, ProducerEpoch>>,
 }
 
 impl MemoryLog {
@@ -95,14 +122,13 @@ impl MemoryLog {
             auto_commit: AtomicBool::new(true),
             late: AtomicBool::new(false),
             refuse: Mutex::new(None),
+            epochs: Mutex::default(),
         })
     }
 
     fn end(&self) -> i64 {
-        let batches = self.batches.lock().unwrap();
-        let count =
-            |bytes: &Bytes| i64::from(Batch::split(&mut bytes.clone()).unwrap().record_count());
-        batches.iter().map(count).sum()
+        let appends = self.batches.lock().unwrap();
+        appends.iter().flat_map(split).map(|batch| i64::from(batch.record_count())).sum()
     }
 
     fn appends(&self) -> usize {
@@ -124,14 +150,22 @@ impl MemoryLog {
 }
 
 impl PartitionLog for MemoryLog {
-    fn append(&self, batch: Bytes, _now: Timestamp) -> Result<Offset, AppendFailed> {
-        if batch.len() > BATCH_MAX {
-            return Err(AppendFailed::TooLarge);
+    fn append(&self, batches: Bytes, _now: Timestamp) -> Result<Offset, AppendFailed> {
+        let mut epochs = self.epochs.lock().unwrap();
+        for batch in split(&batches) {
+            if batch.size() > BATCH_MAX {
+                return Err(AppendFailed::TooLarge);
+            }
+            if epochs.get(&batch.producer_id()).is_some_and(|&seen| seen > batch.producer_epoch()) {
+                return Err(AppendFailed::FencedProducer);
+            }
         }
         if let Some(failed) = *self.refuse.lock().unwrap() {
             return Err(failed);
         }
-        self.batches.lock().unwrap().push(batch);
+        let producers = split(&batches).into_iter();
+        epochs.extend(producers.map(|batch| (batch.producer_id(), batch.producer_epoch())));
+        self.batches.lock().unwrap().push(batches);
         let end = self.end();
         if self.auto_commit.load(Ordering::SeqCst) {
             self.committed.send_replace(end);
@@ -159,17 +193,25 @@ impl PartitionLog for MemoryLog {
         // Offsets are not assigned in the batches of this log: it hands out all at once.
         let mut all = Vec::new();
         let mut base = 0;
-        for bytes in self.batches.lock().unwrap().iter() {
-            let count = i64::from(Batch::split(&mut bytes.clone()).unwrap().record_count());
-            let mut batch = bytes.to_vec();
-            batch[..8].copy_from_slice(&i64::to_be_bytes(base));
-            base += count;
+        for batch in self.batches.lock().unwrap().iter().flat_map(split) {
+            let mut bytes = batch.bytes().to_vec();
+            bytes[..8].copy_from_slice(&i64::to_be_bytes(base));
+            base += i64::from(batch.record_count());
             if base > from.0 {
-                all.extend(batch);
+                all.extend(bytes);
             }
         }
         Ok(all.into())
     }
+}
+
+fn split(append: &Bytes) -> Vec<Batch> {
+    let mut bytes = append.clone();
+    let mut batches = Vec::new();
+    while !bytes.is_empty() {
+        batches.push(Batch::split(&mut bytes).unwrap());
+    }
+    batches
 }
 
 struct Running {

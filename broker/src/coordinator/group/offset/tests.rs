@@ -60,7 +60,7 @@ fn a_consumer_without_a_group_commits_as_generation_minus_one() {
 fn the_record_is_kafkas() {
     let mut bench = Bench::new();
     bench.answer(commit("", -1, 42));
-    let record = &bench.records[0];
+    let record = &bench.records()[0];
     let key: &[u8] = &[0, 1, 0, 1, b'g', 0, 1, b't', 0, 0, 0, 0];
     let mut value = vec![0, 4, 0, 0, 0, 0, 0, 0, 0, 42, 0xff, 0xff, 0xff, 0xff, 2, b'm'];
     value.extend(bench.now().wall.0.to_be_bytes());

@@ -60,7 +60,7 @@ fn a_group_that_is_not_there_has_no_members() {
     ] {
         let mut bench = Bench::new();
         assert_eq!(code(&bench.answer(request)), error);
-        assert!(bench.group().is_none() && bench.records.is_empty());
+        assert!(bench.group().is_none() && bench.records().is_empty());
     }
 }
 

@@ -159,11 +159,11 @@ fn a_repeated_join_is_answered_instead_of_the_first() {
 #[test]
 fn heartbeats_and_unchanged_joins_write_nothing() {
     let mut bench = two_members();
-    let before = bench.records.len();
+    let before = bench.records().len();
     bench.heartbeat("client-a", 1);
     bench.ask(join("client-b"));
     bench.ask(sync("client-b", 1, &[]));
-    assert_eq!(bench.records.len(), before);
+    assert_eq!(bench.records().len(), before);
 }
 
 #[test]
