@@ -5,6 +5,7 @@
 //! byte for byte Kafka's. After a restart a group goes on in the generation that was written last.
 //! [`GroupCoordinator`] finds the shard of a group and asks it.
 
+pub mod assignor;
 #[cfg(test)]
 mod bench;
 mod classic;
@@ -12,6 +13,7 @@ mod kind;
 mod limits;
 mod machine;
 mod offset;
+pub mod regex;
 mod request;
 mod service;
 
