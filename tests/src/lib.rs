@@ -2,6 +2,7 @@
 
 mod broker;
 pub mod data;
+pub mod history;
 mod process;
 mod raw;
 mod volume;
