@@ -7,8 +7,9 @@ use std::{
 };
 
 use milena_broker::client::{Cluster, Consumer, Start};
+use milena_tests::history::{self, Act, Event, History, Marks, Outcome, Poll, Send, Verdict};
 
-use super::dice::Dice;
+use super::{dice::Dice, writer::Kind};
 
 /// Topic and partition.
 pub(crate) type Place = (&'static str, i32);
@@ -34,17 +35,29 @@ impl Value {
         let value = Self { writer, number, padding: words.next()?.len() };
         (value.text() == text).then_some(value)
     }
+
+    /// Names it among all that are sent anywhere: a writer keeps to one topic.
+    fn id(self, (_, partition): Place) -> u64 {
+        let partition = u64::from(partition.cast_unsigned());
+        u64::from(self.writer) << 48 | partition << 40 | self.number
+    }
 }
 
 /// Every acknowledged record with its offset, and all that was sent at all.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    writers: BTreeMap<u32, Kind>,
     acknowledged: BTreeMap<(Place, i64), Value>,
-    sent: BTreeMap<Place, BTreeSet<Value>>,
+    /// What was sent, and when.
+    sent: BTreeMap<Place, BTreeMap<Value, u64>>,
     /// What an earlier reading found, and every later one must.
     read: BTreeMap<Place, Found>,
     /// Where deletions of records were asked to go to at most, and where they were said to be.
     trims: BTreeMap<Place, Trim>,
+    /// All of it that has an answer, to be judged in the end.
+    history: History,
+    /// Passes whenever something is noted.
+    clock: u64,
 }
 
 /// All of a partition.
@@ -75,6 +88,10 @@ struct Trim {
 }
 
 impl Ledger {
+    pub(crate) fn new(writers: impl IntoIterator<Item = (u32, Kind)>) -> Self {
+        Self { writers: writers.into_iter().collect(), ..Self::default() }
+    }
+
     pub(crate) fn acknowledged(&self) -> usize {
         self.acknowledged.len()
     }
@@ -84,13 +101,17 @@ impl Ledger {
     }
 
     pub(crate) fn note_sent(&mut self, place: Place, values: &[Value]) {
-        self.sent.entry(place).or_default().extend(values);
+        let now = self.tick();
+        let sent = self.sent.entry(place).or_default();
+        sent.extend(values.iter().map(|&value| (value, now)));
     }
 
     pub(crate) fn note_acknowledged(&mut self, place: Place, base: i64, values: &[Value]) {
+        let now = self.tick();
         for (offset, &value) in (base..).zip(values) {
             let before = self.acknowledged.insert((place, offset), value);
             assert_eq!(before, None, "{place:?} offset {offset} was given twice, now to {value:?}");
+            self.history.push(self.sending(place, value, now, Outcome::Done { offset }));
         }
     }
 
@@ -109,14 +130,14 @@ impl Ledger {
         trim.acknowledged = trim.acknowledged.max(to);
     }
 
-    /// Holds what the broker has against what it promised. Of writers that never give up
-    /// (`persistent`) nothing may be missing in between.
-    pub(crate) fn check(&mut self, found: BTreeMap<Place, Found>, persistent: &[u32]) {
+    /// Holds what the broker has against what it promised. Of writers that never give up nothing
+    /// may be missing in between.
+    pub(crate) fn check(&mut self, found: BTreeMap<Place, Found>) {
         for (place, found) in &found {
             let trim = self.trims.get(place).copied().unwrap_or_default();
             let begins = trim.acknowledged..=trim.asked;
             assert!(begins.contains(&found.first), "{place:?} begins at {}: {trim:?}", found.first);
-            self.check_order(*place, found, persistent);
+            self.check_order(*place, found);
         }
         let nothing = Found::default();
         for (&(place, offset), value) in &self.acknowledged {
@@ -132,18 +153,84 @@ impl Ledger {
                 assert_eq!(now.at(offset), Some(value), "{place:?} offset {offset} was read");
             }
         }
+        for (&place, found) in &found {
+            let read_before = self.read.get(&place).map_or(found.first, Found::end);
+            self.note_read(place, found, read_before, GOES_ON);
+        }
         self.read = found;
     }
 
-    fn check_order(&self, place: Place, found: &Found, persistent: &[u32]) {
+    /// What a history of all that was noted says. A last reader begins at the beginning.
+    pub(crate) fn verdicts(mut self) -> Vec<Verdict> {
+        let read = std::mem::take(&mut self.read);
+        for (&place, found) in &read {
+            self.note_read(place, found, found.first, BEGINS_AGAIN);
+        }
+        let acknowledged: BTreeSet<(Place, Value)> =
+            self.acknowledged.iter().map(|(&(place, _), &value)| (place, value)).collect();
+        let now = self.tick();
+        for (&place, values) in &self.sent {
+            let unanswered = values.keys().filter(|&&it| !acknowledged.contains(&(place, it)));
+            for &value in unanswered {
+                self.history.push(self.sending(place, value, now, Outcome::Unknown));
+            }
+        }
+        self.history.check()
+    }
+
+    fn sending(&self, place: Place, value: Value, answered: u64, outcome: Outcome) -> Event {
+        let kind = self.writers[&value.writer];
+        let send = Send {
+            place: history::Place::new(place.0, place.1),
+            value: value.id(place),
+            outcome,
+            idempotent: kind == Kind::Idempotent,
+            committed: kind != Kind::Leader,
+            transaction: None,
+        };
+        let asked = self.sent[&place][&value];
+        Event { asked, answered, process: value.writer, act: Act::Send(send) }
+    }
+
+    fn note_read(&mut self, place: Place, found: &Found, from: i64, process: u32) {
+        let now = self.tick();
+        let (end, shown) = (found.end(), history::Place::new(place.0, place.1));
+        let records = found.with_offsets().filter(|(offset, _)| *offset >= from);
+        let poll = Poll {
+            place: shown.clone(),
+            records: records.map(|(offset, value)| (offset, value.id(place))).collect(),
+            end,
+            read_committed: false,
+            turn: 0,
+            transaction: None,
+        };
+        let marks = Marks {
+            place: shown,
+            start: found.first,
+            stable: end,
+            high: end,
+            end,
+            leader_epoch: 0,
+        };
+        for act in [Act::Poll(poll), Act::Marks(marks)] {
+            self.history.push(Event { asked: now, answered: now, process, act });
+        }
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    fn check_order(&self, place: Place, found: &Found) {
         let mut last: BTreeMap<u32, u64> = BTreeMap::new();
         for (offset, value) in found.with_offsets() {
             let context = format!("{place:?} offset {offset}");
-            assert!(self.sent[&place].contains(value), "{context}: never sent: {value:?}");
+            assert!(self.sent[&place].contains_key(value), "{context}: never sent: {value:?}");
             let before = last.insert(value.writer, value.number);
             assert!(before < Some(value.number), "{context}: twice or out of order");
             let unseen = before.is_none() && found.first > 0;
-            if persistent.contains(&value.writer) && !unseen {
+            if self.writers[&value.writer] == Kind::Idempotent && !unseen {
                 let next = before.map_or(0, |before| before + 1);
                 assert_eq!(value.number, next, "{context}: something is missing before it");
             }
@@ -170,4 +257,7 @@ pub(crate) async fn read_topic(address: SocketAddr, topic: &'static str) -> BTre
     found
 }
 
+/// Readers, as processes of the history. Writers have lower numbers.
+const GOES_ON: u32 = 1_000;
+const BEGINS_AGAIN: u32 = 1_001;
 const PATIENCE: Duration = Duration::from_secs(10);

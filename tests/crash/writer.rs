@@ -35,6 +35,8 @@ pub(crate) struct Writer {
 pub(crate) enum Kind {
     /// `acks=all`, and what was not acknowledged is sent again under the same sequence numbers.
     Idempotent,
+    /// `acks=all`; what was not acknowledged is given up.
+    All,
     /// `acks=1`; what was not acknowledged is given up.
     Leader,
 }
@@ -57,7 +59,7 @@ impl Writer {
             Ok(()) | Err(ClientError::Broken { .. } | ClientError::Unreachable { .. }) => {}
             Err(error) => panic!("writer {}: {error}", self.id),
         }
-        if self.kind == Kind::Leader {
+        if self.kind != Kind::Idempotent {
             self.unanswered.clear();
         }
     }
@@ -84,7 +86,7 @@ impl Writer {
             }
             let request = ProduceRequest {
                 transactional_id: None,
-                acks: if self.kind == Kind::Idempotent { -1 } else { 1 },
+                acks: if self.kind == Kind::Leader { 1 } else { -1 },
                 timeout_ms: 10_000,
                 topic_data: vec![TopicProduceData {
                     name: self.topic.into(),
