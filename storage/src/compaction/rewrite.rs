@@ -15,7 +15,7 @@ use milena_protocol::{
 use super::{CompactError, Filter, OffsetMap, Pace, Pass, Transactions, filter::Rest};
 use crate::{
     fs::Disk,
-    index::{AbortedTransaction, Extent, OpenError, TransactionIndex},
+    index::AbortedTransaction,
     segment::{
         IndexSizes, Located, Segment, WholeScan, WriteError,
         name::{self, CLEANED, Kind},
@@ -81,21 +81,10 @@ fn map_batch(
 }
 
 /// All aborted transactions whose marker is in one of `segments`.
-pub(crate) fn aborted(
-    disk: &Arc<dyn Disk>,
-    segments: &[Arc<Segment>],
-) -> io::Result<Vec<AbortedTransaction>> {
+pub(crate) fn aborted(segments: &[Arc<Segment>]) -> io::Result<Vec<AbortedTransaction>> {
     let mut aborted = Vec::new();
     for segment in segments {
-        let extent = Extent { end: Offset(i64::MAX), log_bytes: segment.size() };
-        let path = segment.path(Kind::TxnIndex);
-        let index = TransactionIndex::open(disk, &path, segment.base, extent);
-        let index = index.map_err(|error| match error {
-            OpenError::Io(error) => error,
-            // To go on would bring back what was aborted.
-            error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
-        })?;
-        aborted.extend(index.aborted_in(Offset::ZERO, Offset(i64::MAX))?.transactions);
+        aborted.extend(segment.aborts().entries()?);
     }
     Ok(aborted)
 }
@@ -144,15 +133,15 @@ pub(crate) fn rewrite(
     }
     output.write_out()?;
     let segment = output.segment;
+    for aborted in filter.transactions().take_kept() {
+        segment.aborts().append(aborted).map_err(io::Error::other)?;
+    }
     segment.seal()?;
     segment.sync_all()?;
-    let mut kinds = vec![Kind::TimeIndex, Kind::OffsetIndex];
-    let aborted = filter.transactions().take_kept();
-    if !aborted.is_empty() {
-        write_aborted(disk, &segment, &aborted)?;
+    let mut kinds = vec![Kind::TimeIndex, Kind::OffsetIndex, Kind::Log];
+    if segment.aborts().count() > 0 {
         kinds.insert(0, Kind::TxnIndex);
     }
-    kinds.push(Kind::Log);
     Ok(Some(Rewritten { segment, kinds }))
 }
 
@@ -202,20 +191,6 @@ impl Output {
         self.segment.publish(self.position);
         Ok(())
     }
-}
-
-fn write_aborted(
-    disk: &Arc<dyn Disk>,
-    segment: &Segment,
-    aborted: &[AbortedTransaction],
-) -> io::Result<()> {
-    let mut path = segment.path(Kind::TxnIndex).into_os_string();
-    path.push(CLEANED);
-    let index = TransactionIndex::create(disk, Path::new(&path), segment.base)?;
-    for transaction in aborted {
-        index.append(*transaction).map_err(io::Error::other)?;
-    }
-    index.sync()
 }
 
 /// Batches are written this many bytes at a time.

@@ -1,6 +1,8 @@
 //! Sparse maps from offset and from time to a place in a segment, and the list of transactions
-//! that were aborted in it. All are hints: a reader checks the batch that a lookup leads it to,
-//! and what is missing or damaged is rebuilt from the log.
+//! that were aborted in it. The sparse maps are hints: a reader checks the batch that a lookup
+//! leads it to, and what is missing or damaged is rebuilt from the log. The list is more than a
+//! hint, as one that is missing looks like one of nothing: it is durable before its segment is
+//! believed.
 //!
 //! An index that is appended to holds its entries in memory and writes them to its file a page at
 //! a time; a sealed one is mapped when it is first read. The file ends with its last entry (Kafka

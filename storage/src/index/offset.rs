@@ -118,7 +118,7 @@ impl OffsetIndex {
 
     /// Writes all entries and syncs the file.
     pub fn sync(&self) -> io::Result<()> {
-        self.table.sync()
+        self.table.sync().map(|_| ())
     }
 
     /// Tells the index that its file was renamed.

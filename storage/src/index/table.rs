@@ -160,8 +160,9 @@ impl<E: Entry> Table<E> {
         Ok(())
     }
 
-    /// Writes what is only in memory and syncs the file, holding nobody up meanwhile.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    /// Writes what is only in memory and syncs the file, holding nobody up meanwhile. Returns
+    /// whether there was a file to sync.
+    pub(super) fn sync(&self) -> io::Result<bool> {
         let mut state = self.state_mut();
         state.write_out(&*self.disk)?;
         let file = match &mut state.entries {
@@ -169,7 +170,7 @@ impl<E: Entry> Table<E> {
             Entries::Sealed { dirty, .. } => dirty.take(),
         };
         drop(state);
-        file.map_or(Ok(()), |file| file.sync_data())
+        file.map_or(Ok(false), |file| file.sync_data().map(|()| true))
     }
 
     /// Tells a table that its file was renamed.
@@ -221,6 +222,10 @@ impl<E: Entry> Table<E> {
 impl<E: Entry> State<E> {
     /// The entries in memory, loaded if the table was sealed, and how many of them are written.
     fn grow(&mut self, disk: &dyn Disk) -> io::Result<(&mut Vec<E>, usize)> {
+        if let Entries::Sealed { count: 0, dirty: None, .. } = self.entries {
+            // There may be no file yet.
+            self.entries = Entries::Growing { file: None, entries: Vec::new(), written: 0 };
+        }
         if let Entries::Sealed { .. } = self.entries {
             let file = disk.open(&self.path, Mode::ReadWrite)?;
             let entries = read_entries::<E>(&*file).map_err(|error| match error {

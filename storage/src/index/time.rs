@@ -121,7 +121,7 @@ impl TimeIndex {
 
     /// Writes all entries and syncs the file.
     pub fn sync(&self) -> io::Result<()> {
-        self.table.sync()
+        self.table.sync().map(|_| ())
     }
 
     /// Tells the index that its file was renamed.

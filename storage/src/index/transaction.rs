@@ -56,6 +56,22 @@ impl TransactionIndex {
         }
     }
 
+    /// Opens the index of a segment that is no longer written; without a file there are no
+    /// entries.
+    pub fn open_sealed(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        base: Offset,
+        extent: Extent,
+    ) -> Result<Self, OpenError> {
+        let (path, in_range) = (path.to_owned(), in_range(base, extent));
+        match Table::open(Arc::clone(disk), path.clone(), BYTES_MAX, in_range) {
+            Ok(table) => Ok(Self { base, table }),
+            Err(OpenError::Missing) => Ok(Self::absent(disk, &path, base)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens what is there and looks at every entry; without a file there are none.
     pub fn open(
         disk: &Arc<dyn Disk>,
@@ -63,10 +79,8 @@ impl TransactionIndex {
         base: Offset,
         extent: Extent,
     ) -> Result<Self, OpenError> {
-        let in_range = |entry: &AbortedTransaction| {
-            base <= entry.last && entry.last < extent.end && entry.first <= entry.last
-        };
-        match Table::open_growing(Arc::clone(disk), path.to_owned(), BYTES_MAX, in_range) {
+        let (table_at, in_range) = (path.to_owned(), in_range(base, extent));
+        match Table::open_growing(Arc::clone(disk), table_at, BYTES_MAX, in_range) {
             Ok(table) => Ok(Self { base, table }),
             Err(OpenError::Missing) => Ok(Self::absent(disk, path, base)),
             Err(error) => Err(error),
@@ -77,16 +91,15 @@ impl TransactionIndex {
         Self { base, table: Table::absent(Arc::clone(disk), path.to_owned(), BYTES_MAX) }
     }
 
-    /// Adds a transaction, whose marker must be above the last one's.
+    /// Adds a transaction, whose marker must be above the last one's. None is turned away because
+    /// the index is full: what is not listed counts as committed. On [`AppendError::Io`] it is
+    /// added, but not written yet.
     pub fn append(&self, aborted: AbortedTransaction) -> Result<(), AppendError> {
         if aborted.last < self.base {
             return Err(AppendError::BelowBase { offset: aborted.last, base: self.base });
         }
         if let Some(last) = self.table.last().filter(|last| last.last >= aborted.last) {
             return Err(AppendError::NotIncreasing { offset: aborted.last, last: last.last });
-        }
-        if self.table.count() >= self.table.entries_max() {
-            return Err(AppendError::Full);
         }
         Ok(self.table.push(aborted)?)
     }
@@ -109,6 +122,11 @@ impl TransactionIndex {
         })
     }
 
+    /// All of them, in the order of their markers.
+    pub fn entries(&self) -> io::Result<Vec<AbortedTransaction>> {
+        self.table.with(|slots| (0..slots.len()).filter_map(|at| slots.get(at)).collect())
+    }
+
     /// Forgets the transactions whose marker is at or above `offset`.
     pub fn truncate_to(&self, offset: Offset) -> io::Result<()> {
         let keep = self.table.with(|slots| slots.partition_point(|entry| entry.last < offset))?;
@@ -120,8 +138,8 @@ impl TransactionIndex {
         self.table.seal()
     }
 
-    /// Writes all entries and syncs the file, if there is one.
-    pub fn sync(&self) -> io::Result<()> {
+    /// Writes all entries and syncs the file; `false` if there is none, or nothing new in it.
+    pub fn sync(&self) -> io::Result<bool> {
         self.table.sync()
     }
 
@@ -142,6 +160,10 @@ impl TransactionIndex {
     pub fn is_full(&self) -> bool {
         self.table.count() >= self.table.entries_max()
     }
+}
+
+fn in_range(base: Offset, extent: Extent) -> impl Fn(&AbortedTransaction) -> bool {
+    move |entry| base <= entry.last && entry.last < extent.end && entry.first <= entry.last
 }
 
 impl table::Entry for AbortedTransaction {
@@ -173,5 +195,5 @@ impl table::Entry for AbortedTransaction {
 }
 
 const VERSION: i16 = 0;
-/// About a million aborted transactions in one segment.
+/// About a million aborted transactions in one segment, at which it is closed.
 const BYTES_MAX: u32 = 34 << 20;

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::{AppendError, InvalidBatch, Log, LogConfig, Mark, Writer, check, producing};
 use crate::{
-    producers::{self, VerificationGuard},
+    producers::{self, CompletedTransaction, VerificationGuard},
     segment::{IndexSizes, Located, Segment, WriteError},
 };
 
@@ -183,7 +183,10 @@ impl Log {
         }
         for (header, batch) in headers.iter().zip(batches) {
             let marker = producing::end_marker(batch);
-            producing::note(&mut writer.producers, header, marker, now);
+            let ended = producing::note(&mut writer.producers, header, marker, now);
+            if let Some(aborted) = ended.and_then(CompletedTransaction::if_aborted) {
+                self.note_aborted(&writer.active, aborted);
+            }
         }
         self.stability.publish(&writer.producers);
         writer.position = position;

@@ -66,7 +66,7 @@ impl Log {
         let below = facts.iter().take_while(|segment| segment.end <= pass.until).count();
         let clean = facts.iter().take_while(|segment| segment.end <= pass.from).count();
         let dirty = segments.get(clean..below).unwrap_or_default();
-        let transactions = Transactions::new(rewrite::aborted(&self.disk, &segments)?);
+        let transactions = Transactions::new(rewrite::aborted(&segments)?);
         let map = rewrite::map_keys(dirty, pass, transactions.clone(), pace)?;
 
         let config = self.config();

@@ -298,6 +298,7 @@ impl Log {
         let saved = self
             .save_epochs()
             .and_then(|()| writer.active.sync_all())
+            .and_then(|()| self.save_all_aborted(flushed))
             .and_then(|()| writer.producers.take_snapshot(&*self.disk, &self.dir));
         match saved {
             Ok(_) => {
@@ -319,11 +320,11 @@ impl Log {
     /// The offset below which nothing needs to be read again after a crash, once it is noted.
     ///
     /// # Errors
-    /// Epochs could not be saved; an earlier recovery point stays right.
+    /// Epochs or aborted transactions could not be saved; an earlier recovery point stays right.
     pub fn recovery_point(&self) -> io::Result<Offset> {
         let flushed = self.flushed_offset();
         self.save_epochs()?;
-        Ok(flushed)
+        self.save_aborted(flushed)
     }
 
     pub(crate) fn set_awaits_sync(&self, on: bool) -> bool {

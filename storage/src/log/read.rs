@@ -1,6 +1,6 @@
 //! Reading: from an offset to ranges of a file.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use milena_protocol::{
     Offset,
@@ -8,7 +8,10 @@ use milena_protocol::{
 };
 
 use super::{Log, Mark, ReadError, State};
-use crate::segment::{ScanError, Segment};
+use crate::{
+    index::AbortedTransaction,
+    segment::{ScanError, Segment},
+};
 
 /// How much a read may return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,10 @@ pub struct ReadResult {
     /// The log's bounds at the moment of the read.
     pub log_start: Offset,
     pub end: Offset,
+    /// Of [`Log::read_committed`]: the transactions that were aborted and may have records among
+    /// these, by first offset. A reader leaves out what each producer wrote from there on until
+    /// an abort marker of its own comes.
+    pub aborted: Vec<AbortedTransaction>,
 }
 
 impl Log {
@@ -44,15 +51,62 @@ impl Log {
     pub fn read(&self, from: Offset, limits: ReadLimits) -> Result<ReadResult, ReadError> {
         self.check_online()?;
         let view = View::of(&self.state(), from, limits.upper)?;
-        let (log_start, end) = (view.log_start, view.end);
-        let found =
-            view.find(limits).map_err(|(segment, error)| read_error(from, segment, error))?;
-        let (records, bytes, goes_on) = match found {
-            Some((range, goes_on)) => (Records::from(range.clone()), range.len, goes_on),
-            None => (Records::default(), 0, false),
-        };
-        Ok(ReadResult { records, bytes, goes_on, log_start, end })
+        view.read(limits).map(|(result, _)| result)
     }
+
+    /// The same for a reader that is to see committed records alone: what of the records it has to
+    /// leave out comes with them. The upper limit is the last stable offset.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub fn read_committed(
+        &self,
+        from: Offset,
+        limits: ReadLimits,
+    ) -> Result<ReadResult, ReadError> {
+        let mut attempts = 0;
+        loop {
+            self.check_online()?;
+            let (view, indexed) = {
+                let state = self.state();
+                // At one moment: compaction leaves out what the lists no longer tell.
+                (View::of(&state, from, limits.upper)?, state.with_aborts(from))
+            };
+            let (mut result, upper) = view.read(limits)?;
+            if result.bytes == 0 || indexed.is_empty() {
+                return Ok(result);
+            }
+            match aborted_in(&indexed, from, upper) {
+                Ok(aborted) => {
+                    result.aborted = aborted;
+                    return Ok(result);
+                }
+                // The segment went before its list was ever read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < RETRIES_MAX => {
+                    attempts += 1;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Those with records in `from..upper`.
+fn aborted_in(
+    indexed: &[Arc<Segment>],
+    from: Offset,
+    upper: Offset,
+) -> io::Result<Vec<AbortedTransaction>> {
+    let mut aborted = Vec::new();
+    for segment in indexed {
+        let found = segment.aborts().aborted_in(from, upper)?;
+        aborted.extend(found.transactions);
+        if found.complete {
+            break;
+        }
+    }
+    aborted.sort_unstable_by_key(|transaction| (transaction.first, transaction.producer));
+    Ok(aborted)
 }
 
 /// What one read needs of the state.
@@ -71,8 +125,8 @@ struct View {
 struct Part {
     segment: Arc<Segment>,
     limit: Limit,
-    /// The segment behind it has something below the upper offset.
-    followed: bool,
+    /// The base of the segment behind it.
+    next: Option<Offset>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -110,8 +164,7 @@ impl View {
                 Some(base) if base <= upper => Limit::Position(segment.size()),
                 _ => state.limit(segment, upper),
             };
-            let followed = following.is_some_and(|base| base < upper);
-            view.parts.push(Part { segment: Arc::clone(segment), limit, followed });
+            view.parts.push(Part { segment: Arc::clone(segment), limit, next: following });
             // A second one is needed only where this one holds nothing from `from` on, which
             // happens if compaction took the end of it.
             if view.parts.len() == PARTS_MAX {
@@ -121,17 +174,32 @@ impl View {
         Ok(view)
     }
 
-    /// What there is to read, and whether that goes on in the next segment.
-    fn find(self, limits: ReadLimits) -> Result<Option<(Range, bool)>, (Offset, ScanError)> {
+    /// What there is to read, and an offset behind it.
+    fn read(self, limits: ReadLimits) -> Result<(ReadResult, Offset), ReadError> {
+        let mut result = ReadResult {
+            records: Records::default(),
+            bytes: 0,
+            goes_on: false,
+            log_start: self.log_start,
+            end: self.end,
+            aborted: Vec::new(),
+        };
         for part in &self.parts {
             let found = part.find(self.from, self.upper, limits);
-            if let Some(range) = found.map_err(|error| (part.segment.base, error))? {
-                let end = range.position.saturating_add(range.len as u64);
-                let goes_on = part.followed && end == part.segment.size();
-                return Ok(Some((range, goes_on)).filter(|(range, _)| range.len > 0));
+            let found = found.map_err(|error| read_error(self.from, part.segment.base, error))?;
+            let Some(range) = found else { continue };
+            if range.len == 0 {
+                break;
             }
+            let end = range.position.saturating_add(range.len as u64);
+            let bound = part.segment.bound_at(end).or(part.next).unwrap_or(self.upper);
+            result.goes_on =
+                part.next.is_some_and(|next| next < self.upper) && end == part.segment.size();
+            result.bytes = range.len;
+            result.records = Records::from(range);
+            return Ok((result, bound.min(self.upper)));
         }
-        Ok(None)
+        Ok((result, self.upper))
     }
 }
 
@@ -175,6 +243,14 @@ impl Part {
 }
 
 impl State {
+    /// From the segment that `from` lies in, those in which transactions were aborted: what lies
+    /// before a marker may be anywhere before it.
+    fn with_aborts(&self, from: Offset) -> Vec<Arc<Segment>> {
+        let holding = self.segments.partition_point(|segment| segment.base <= from);
+        let rest = self.segments.iter().skip(holding.saturating_sub(1));
+        rest.filter(|segment| segment.aborts().count() > 0).map(Arc::clone).collect()
+    }
+
     /// Where batches below `upper` end in `segment`, which holds that offset.
     fn limit(&self, segment: &Segment, upper: Offset) -> Limit {
         let is = |mark: Mark| mark.segment == segment.base && mark.offset == upper;
@@ -198,5 +274,7 @@ pub(super) fn read_error(offset: Offset, segment: Offset, error: ScanError) -> R
     }
 }
 
+/// How often a reader looks again because segments went under its hands.
+const RETRIES_MAX: usize = 3;
 /// Segments that one read looks into.
 const PARTS_MAX: usize = 8;

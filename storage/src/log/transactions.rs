@@ -1,15 +1,24 @@
 //! Transactions in one log: how far readers of committed records may see, what ends a transaction
 //! and what may begin one.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::{
+    io,
+    sync::atomic::{AtomicI64, Ordering},
+};
 
 use milena_protocol::{
     Offset, ProducerEpoch, ProducerId, Timestamp,
     records::{BuildError, EndTxnMarker},
 };
 
+use tracing::warn;
+
 use super::{Append, AppendError, Appended, Log, Origin};
-use crate::producers::{EndMarker, ProducerStates, SnapshotEntry, VerificationGuard};
+use crate::{
+    index::AbortedTransaction,
+    producers::{EndMarker, ProducerStates, SnapshotEntry, VerificationGuard},
+    segment::Segment,
+};
 
 impl Log {
     /// Where what is decided ends, of what lies below `high_watermark`: before the first record of
@@ -45,7 +54,7 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         let EndMarker { producer, epoch, coordinator_epoch, timestamp, commit } = *marker;
         let batch = EndTxnMarker { commit, coordinator_epoch }.batch(producer, epoch, timestamp);
-        let batch = batch.map_err(|error: BuildError| std::io::Error::other(error.to_string()))?;
+        let batch = batch.map_err(|error: BuildError| io::Error::other(error.to_string()))?;
         let origin = if bumps { Origin::BumpingCoordinator } else { Origin::Coordinator };
         self.append(batch, Append { origin, ..append })
     }
@@ -66,6 +75,53 @@ impl Log {
     /// What is known of each producer, by id (DescribeProducers).
     pub fn producers(&self) -> Vec<SnapshotEntry> {
         self.writer().producers.entries().collect()
+    }
+}
+
+impl Log {
+    /// Lists a transaction whose marker was just written to `active`.
+    pub(super) fn note_aborted(&self, active: &Segment, aborted: AbortedTransaction) {
+        if let Err(error) = active.aborts().append(aborted) {
+            // It is in memory, and nothing is believed to be durable before it is written.
+            warn!(dir = %self.dir.display(), ?aborted, %error, "aborted transaction not written");
+        }
+    }
+
+    /// Makes the aborted transactions of all segments durable that are no longer written, and
+    /// returns up to where that worked, at most `flushed`: a list that is missing after a crash
+    /// looks like an empty one. A full disk may end it early.
+    pub(super) fn save_aborted(&self, flushed: Offset) -> io::Result<Offset> {
+        let segments = self.state().segments.clone();
+        let sealed = segments.len().saturating_sub(1);
+        let mut saved = flushed;
+        let mut wrote = false;
+        for segment in segments.iter().take(sealed).take_while(|segment| segment.base < flushed) {
+            if let Err(error) = segment.aborts().seal() {
+                warn!(dir = %self.dir.display(), base = segment.base.0, %error,
+                    "aborted transactions not written");
+                saved = segment.base;
+                break;
+            }
+            wrote |= segment.aborts().sync().map_err(|error| self.unsynced(&error))?;
+        }
+        if wrote {
+            self.disk.sync_dir(&self.dir).map_err(|error| self.unsynced(&error))?;
+        }
+        Ok(saved)
+    }
+
+    /// The same for a log that nothing more is written to.
+    pub(super) fn save_all_aborted(&self, flushed: Offset) -> io::Result<()> {
+        if self.save_aborted(flushed)? < flushed {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        // For the index of the active segment.
+        self.disk.sync_dir(&self.dir)
+    }
+
+    /// A sync that failed is not tried again.
+    fn unsynced(&self, error: &io::Error) -> io::Error {
+        io::Error::other(self.go_offline(format_args!("sync failed: {error}")))
     }
 }
 

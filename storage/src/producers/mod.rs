@@ -18,7 +18,7 @@ use std::{
 use milena_protocol::{Offset, ProducerEpoch, ProducerId, Timestamp};
 use tracing::warn;
 
-use crate::{checkpoint::Found, fs::Disk};
+use crate::{checkpoint::Found, fs::Disk, index::AbortedTransaction};
 use producer::Producer;
 use verification::Verifications;
 
@@ -111,6 +111,14 @@ pub struct CompletedTransaction {
     pub aborted: bool,
     /// Below it, all other transactions are decided.
     pub last_stable: Offset,
+}
+
+impl CompletedTransaction {
+    /// What readers of committed records have to be told, if it was aborted.
+    pub fn if_aborted(self) -> Option<AbortedTransaction> {
+        let Self { producer, first, last, last_stable, aborted } = self;
+        aborted.then_some(AbortedTransaction { producer, first, last, last_stable })
+    }
 }
 
 /// The producers of one partition, at most [`PRODUCERS_MAX`]: beyond that the longest idle ones
@@ -264,12 +272,25 @@ impl ProducerStates {
         end: Offset,
         now: Timestamp,
     ) -> io::Result<Offset> {
-        self.reset(start);
-        let (fitting, outside): (Vec<_>, Vec<_>) =
-            snapshot::list(disk, dir)?.into_iter().partition(|at| (start..=end).contains(at));
-        for at in outside {
+        let outside = snapshot::list(disk, dir)?;
+        for at in outside.into_iter().filter(|at| !(start..=end).contains(at)) {
             snapshot::remove(disk, dir, at)?;
         }
+        self.restore_before(disk, dir, start, end, now)
+    }
+
+    /// The same from a snapshot at or below `upper`, and without a look at those that are outside.
+    pub fn restore_before(
+        &mut self,
+        disk: &dyn Disk,
+        dir: &Path,
+        start: Offset,
+        upper: Offset,
+        now: Timestamp,
+    ) -> io::Result<Offset> {
+        self.reset(start);
+        let mut fitting = snapshot::list(disk, dir)?;
+        fitting.retain(|at| (start..=upper).contains(at));
         for at in fitting.into_iter().rev() {
             match snapshot::read(disk, dir, at)? {
                 Found::Whole(entries) => {

@@ -6,13 +6,14 @@
 //! of zeros. Damage with sound batches behind it and no such trace, and any damage below the
 //! recovery point, is not cut away: opening fails and names the place.
 
+mod aborted;
 mod damage;
 mod leftovers;
 mod walk;
 
-use std::{fmt, io, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fmt, io, path::Path, sync::Arc};
 
-use milena_protocol::{Offset, Timestamp};
+use milena_protocol::{Offset, Timestamp, records::BatchHeader};
 use tracing::{info, warn};
 
 use self::walk::{Stop, Walk};
@@ -21,8 +22,8 @@ use crate::{
     epochs::EpochCache,
     fs::Disk,
     log::{Epochs, LogConfig, Mark, OpenLog, State, Writer, producing},
-    producers::ProducerStates,
-    segment::{IndexSizes, Indexes, Located, ScanError, Segment, name, name::Kind},
+    producers::{EndMarker, ProducerStates},
+    segment::{IndexSizes, Located, Opened, ScanError, Segment, name, name::Kind},
 };
 
 /// What opening a log found and did.
@@ -86,7 +87,16 @@ pub(crate) fn load(
     };
     let epochs = Epochs { cache, dirty: false };
     let report = Recovered { leftovers, ..Recovered::default() };
-    let mut opening = Opening { disk, dir, config, open, epochs, report };
+    let mut opening = Opening {
+        disk,
+        dir,
+        config,
+        open,
+        epochs,
+        report,
+        unlisted: BTreeSet::new(),
+        lost: BTreeSet::new(),
+    };
     let (mut segments, mut end) = opening.segments(all_headers)?;
     if segments.is_empty() && open.recovery_point > open.log_start {
         return Err(OpenError::Missing { from: open.log_start, to: open.recovery_point });
@@ -115,6 +125,19 @@ pub(crate) fn replay(
     if !producers.is_empty() {
         recall(segments, from, producers)?;
     }
+    read_from(segments, from, |_, header, marker| {
+        producing::note(producers, header, marker, now);
+    })?;
+    producers.advance_end(end);
+    Ok(())
+}
+
+/// Reads the headers of all batches from `from` on, and what control batches say.
+fn read_from(
+    segments: &[Arc<Segment>],
+    from: Offset,
+    mut seen: impl FnMut(&Segment, &BatchHeader, Option<EndMarker>),
+) -> Result<(), ScanError> {
     let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
     for segment in segments.iter().skip(first) {
         let size = segment.size();
@@ -126,10 +149,9 @@ pub(crate) fn replay(
             } else {
                 None
             };
-            producing::note(producers, &batch.header, marker, now);
+            seen(segment, &batch.header, marker);
         }
     }
-    producers.advance_end(end);
     Ok(())
 }
 
@@ -170,6 +192,10 @@ struct Opening<'a> {
     open: OpenLog,
     epochs: Epochs,
     report: Recovered,
+    /// Bases of segments whose aborted transactions are to be found anew, as markers were seen or
+    /// may be there, and of those among them whose list is damaged.
+    unlisted: BTreeSet<Offset>,
+    lost: BTreeSet<Offset>,
 }
 
 impl Opening<'_> {
@@ -263,8 +289,7 @@ impl Opening<'_> {
     ) -> Result<Arc<Segment>, OpenError> {
         let (sizes, now) = (self.sizes(), self.open.now);
         let opened = Segment::open_sealed(self.disk, self.dir, base, next, sizes, now);
-        let (segment, indexes) = opened.map_err(|error| corrupt(base, base, error))?;
-        self.report.indexes_rebuilt += usize::from(indexes == Indexes::Rebuilt);
+        let segment = self.opened(opened.map_err(|error| corrupt(base, base, error))?);
         if all_headers {
             let mut scan = segment.scan(0, segment.size());
             while let Some(batch) = scan.next().map_err(|error| corrupt(base, base, error))? {
@@ -278,8 +303,7 @@ impl Opening<'_> {
     fn closed(&mut self, base: Offset) -> Result<(Arc<Segment>, Offset), OpenError> {
         let (sizes, now) = (self.sizes(), self.open.now);
         let opened = Segment::open_active(self.disk, self.dir, base, sizes, now);
-        let (segment, indexes) = opened.map_err(|error| corrupt(base, base, error))?;
-        self.report.indexes_rebuilt += usize::from(indexes == Indexes::Rebuilt);
+        let segment = self.opened(opened.map_err(|error| corrupt(base, base, error))?);
         let mut end = segment.offsets().last().map_or(base, |entry| entry.offset);
         let mut scan = segment.scan_from_last_entry();
         while let Some(batch) = scan.next().map_err(|error| corrupt(base, end, error))? {
@@ -290,6 +314,16 @@ impl Opening<'_> {
             return Err(lacks_synced(base, segment.size(), end));
         }
         Ok((Arc::new(segment), end))
+    }
+
+    fn opened(&mut self, opened: Opened) -> Segment {
+        let Opened { segment, indexes_rebuilt, aborts_lost } = opened;
+        self.report.indexes_rebuilt += usize::from(indexes_rebuilt || aborts_lost);
+        if aborts_lost {
+            self.unlisted.insert(segment.base);
+            self.lost.insert(segment.base);
+        }
+        segment
     }
 
     /// Walks a segment that a crash may have damaged, and cuts it where it did.
@@ -309,6 +343,9 @@ impl Opening<'_> {
         let stop = walk.run(|batch| {
             segment.note(batch, sizes.interval);
             self.note_epoch(batch);
+            if batch.header.attributes.is_control() {
+                self.unlisted.insert(base);
+            }
         })?;
         self.report.batches_checked += stop.batches_checked;
         self.report.bytes_checked += stop.bytes_checked;
@@ -350,6 +387,8 @@ impl Opening<'_> {
         };
         let first = segments.first().map_or(end, |segment| segment.base);
         let start = self.open.log_start.max(first);
+        self.list_aborted(&segments, (start, end))
+            .map_err(|error| corrupt(active.base, end, error))?;
         if !self.open.clean_stop {
             self.settle(&segments)?;
         }

@@ -1,5 +1,6 @@
 //! One segment: a file of batches and its indexes.
 
+mod aborts;
 pub(crate) mod name;
 mod scan;
 
@@ -23,7 +24,7 @@ use self::name::Kind;
 pub(crate) use self::scan::{Located, Scan, ScanError, WholeScan};
 use crate::{
     fs::{Disk, File, Mode},
-    index::{self, Extent, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex},
+    index::{self, Extent, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex, TransactionIndex},
     log::LogConfig,
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Segment {
     size: AtomicU64,
     offsets: OffsetIndex,
     times: TimeIndex,
+    aborts: TransactionIndex,
     created: Timestamp,
     /// Where the age of the segment is counted from.
     first_timestamp: OnceLock<Timestamp>,
@@ -81,7 +83,8 @@ impl Segment {
         // that anyone was told of.
         let file = disk.open(&path, Mode::CreateOrOpen)?;
         file.set_len(0)?;
-        Self::with_new_indexes(disk, dir, base, file, 0, sizes, now)
+        let aborts = aborts::none(disk, dir, base)?;
+        Self::with_new_indexes(disk, dir, base, file, aborts, sizes, now)
     }
 
     /// Makes the files of a segment that compaction writes, under names that a start removes.
@@ -97,7 +100,8 @@ impl Segment {
         file.set_len(0)?;
         let offsets = OffsetIndex::create(disk, &at(Kind::OffsetIndex), base, sizes.bytes_max)?;
         let times = TimeIndex::create(disk, &at(Kind::TimeIndex), base, sizes.bytes_max)?;
-        Ok(Self::assemble(dir, base, file, 0, offsets, times, made))
+        let aborts = TransactionIndex::create(disk, &at(Kind::TxnIndex), base)?;
+        Ok(Self::assemble(dir, base, file, 0, (offsets, times, aborts), made))
     }
 
     /// Opens a segment below the active one. Damaged indexes are rebuilt.
@@ -110,11 +114,13 @@ impl Segment {
         end: Offset,
         sizes: IndexSizes,
         now: Timestamp,
-    ) -> Result<(Self, Indexes), ScanError> {
+    ) -> Result<Opened, ScanError> {
         let file = disk.open(&dir.join(name::file_name(base, Kind::Log)), Mode::ReadWrite)?;
         let log_bytes = file.len()?;
         let extent = Extent { end, log_bytes };
         let at = |kind| dir.join(name::file_name(base, kind));
+        let (aborts, aborts_lost) =
+            aborts::open(disk, dir, base, TransactionIndex::open_sealed, extent)?;
         let offsets =
             OffsetIndex::open_sealed(disk, &at(Kind::OffsetIndex), base, sizes.bytes_max, extent);
         let times =
@@ -122,10 +128,11 @@ impl Segment {
         let segment = match (offsets, times) {
             (Ok(offsets), Ok(times)) => {
                 let progress = Progress { newest: times.last(), bytes_since_entry: 0 };
-                let segment = Self::assemble(dir, base, file, log_bytes, offsets, times, now);
+                let indexes = (offsets, times, aborts);
+                let segment = Self::assemble(dir, base, file, log_bytes, indexes, now);
                 *segment.progress() = progress;
                 segment.catch_up_newest()?;
-                return Ok((segment, Indexes::Kept));
+                return Ok(Opened { segment, indexes_rebuilt: false, aborts_lost });
             }
             (Err(index::OpenError::Io(error)), _) | (_, Err(index::OpenError::Io(error))) => {
                 return Err(error.into());
@@ -133,14 +140,14 @@ impl Segment {
             (offsets, times) => {
                 let (offsets, times) = (offsets.err(), times.err());
                 warn!(dir = %dir.display(), base = base.0, ?offsets, ?times, "rebuilding indexes");
-                Self::with_new_indexes(disk, dir, base, file, log_bytes, sizes, now)?
+                Self::with_new_indexes(disk, dir, base, file, aborts, sizes, now)?
             }
         };
         segment.rebuild(sizes)?;
         if let Err(error) = segment.seal() {
             warn!(dir = %dir.display(), base = base.0, %error, "index not saved");
         }
-        Ok((segment, Indexes::Rebuilt))
+        Ok(Opened { segment, indexes_rebuilt: true, aborts_lost })
     }
 
     /// Opens a segment to be walked from its start, which makes its indexes anew.
@@ -152,8 +159,8 @@ impl Segment {
         now: Timestamp,
     ) -> io::Result<Self> {
         let file = disk.open(&dir.join(name::file_name(base, Kind::Log)), Mode::ReadWrite)?;
-        let len = file.len()?;
-        Self::with_new_indexes(disk, dir, base, file, len, sizes, now)
+        let aborts = aborts::none(disk, dir, base)?;
+        Self::with_new_indexes(disk, dir, base, file, aborts, sizes, now)
     }
 
     /// Opens the last segment of a log that was closed in order: its indexes go up to its end.
@@ -163,10 +170,12 @@ impl Segment {
         base: Offset,
         sizes: IndexSizes,
         now: Timestamp,
-    ) -> Result<(Self, Indexes), ScanError> {
+    ) -> Result<Opened, ScanError> {
         let file = disk.open(&dir.join(name::file_name(base, Kind::Log)), Mode::ReadWrite)?;
         let log_bytes = file.len()?;
         let extent = Extent { end: Offset(i64::MAX), log_bytes };
+        let (mut aborts, aborts_lost) =
+            aborts::open(disk, dir, base, TransactionIndex::open, extent)?;
         let at = |kind| dir.join(name::file_name(base, kind));
         let (offsets_at, times_at) = (at(Kind::OffsetIndex), at(Kind::TimeIndex));
         let max = sizes.bytes_max;
@@ -175,15 +184,19 @@ impl Segment {
         match (offsets, times) {
             (Ok(offsets), Ok(times)) => {
                 let file = Arc::clone(&file);
-                let segment = Self::assemble(dir, base, file, log_bytes, offsets, times, now);
+                let indexes = (offsets, times, aborts);
+                let segment = Self::assemble(dir, base, file, log_bytes, indexes, now);
                 match segment.resume(log_bytes) {
-                    Ok(()) => return Ok((segment, Indexes::Kept)),
+                    Ok(()) => {
+                        return Ok(Opened { segment, indexes_rebuilt: false, aborts_lost });
+                    }
                     Err(ScanError::Io(error)) => return Err(error.into()),
                     // The log may be sound, and the entry from which it was read a wrong one.
                     Err(error) => {
                         warn!(dir = %dir.display(), base = base.0, ?error, "rebuilding indexes");
                     }
                 }
+                aborts = segment.aborts;
             }
             (Err(index::OpenError::Io(error)), _) | (_, Err(index::OpenError::Io(error))) => {
                 return Err(error.into());
@@ -193,9 +206,9 @@ impl Segment {
                 warn!(dir = %dir.display(), base = base.0, ?offsets, ?times, "rebuilding indexes");
             }
         }
-        let segment = Self::with_new_indexes(disk, dir, base, file, log_bytes, sizes, now)?;
+        let segment = Self::with_new_indexes(disk, dir, base, file, aborts, sizes, now)?;
         segment.rebuild(sizes)?;
-        Ok((segment, Indexes::Rebuilt))
+        Ok(Opened { segment, indexes_rebuilt: true, aborts_lost })
     }
 
     fn with_new_indexes(
@@ -203,14 +216,15 @@ impl Segment {
         dir: &Arc<Path>,
         base: Offset,
         file: Arc<dyn File>,
-        size: u64,
+        aborts: TransactionIndex,
         sizes: IndexSizes,
         now: Timestamp,
     ) -> io::Result<Self> {
+        let size = file.len()?;
         let at = |kind| dir.join(name::file_name(base, kind));
         let offsets = OffsetIndex::create(disk, &at(Kind::OffsetIndex), base, sizes.bytes_max)?;
         let times = TimeIndex::create(disk, &at(Kind::TimeIndex), base, sizes.bytes_max)?;
-        Ok(Self::assemble(dir, base, file, size, offsets, times, now))
+        Ok(Self::assemble(dir, base, file, size, (offsets, times, aborts), now))
     }
 
     fn assemble(
@@ -218,8 +232,7 @@ impl Segment {
         base: Offset,
         file: Arc<dyn File>,
         size: u64,
-        offsets: OffsetIndex,
-        times: TimeIndex,
+        (offsets, times, aborts): (OffsetIndex, TimeIndex, TransactionIndex),
         now: Timestamp,
     ) -> Self {
         Self {
@@ -229,6 +242,7 @@ impl Segment {
             size: AtomicU64::new(size),
             offsets,
             times,
+            aborts,
             created: now,
             first_timestamp: OnceLock::new(),
             progress: Mutex::default(),
@@ -284,13 +298,15 @@ impl Segment {
             self.add_time(newest).map_err(io::Error::other)?;
         }
         self.offsets.seal()?;
-        self.times.seal()
+        self.times.seal()?;
+        self.aborts.seal()
     }
 
     /// Forgets every batch from `position` on, the first of which holds `offset`.
     pub(crate) fn truncate(&self, offset: Offset, position: u64) -> Result<(), ScanError> {
         self.offsets.truncate_to(offset)?;
         self.times.truncate_to(offset)?;
+        self.aborts.truncate_to(offset)?;
         self.publish(position);
         self.file.set_len(position)?;
         self.resume(position)
@@ -310,9 +326,11 @@ impl Segment {
     /// Syncs batches and indexes.
     pub(crate) fn sync_all(&self) -> io::Result<()> {
         self.file.sync_data()?;
+        self.aborts.sync()?;
         self.sync_indexes()
     }
 
+    /// Syncs the indexes that can be rebuilt at any time.
     pub(crate) fn sync_indexes(&self) -> io::Result<()> {
         self.offsets.sync()?;
         self.times.sync()
@@ -410,7 +428,7 @@ impl Segment {
     }
 
     pub(crate) fn indexes_full(&self) -> bool {
-        self.offsets.is_full() || self.times.is_full()
+        self.offsets.is_full() || self.times.is_full() || self.aborts.is_full()
     }
 
     /// Bytes of the larger of the indexes.
@@ -418,6 +436,13 @@ impl Segment {
         let bytes = |count: usize, entry_bytes: usize| (count * entry_bytes) as u64;
         bytes(self.offsets.count(), OFFSET_ENTRY_BYTES)
             .max(bytes(self.times.count(), TIME_ENTRY_BYTES))
+    }
+
+    /// An offset behind all batches that start before `position`, which is where one starts;
+    /// `None` if the index does not know.
+    pub(crate) fn bound_at(&self, position: u64) -> Option<Offset> {
+        let position = u32::try_from(position).ok()?;
+        self.offsets.first_at_or_after(position).ok().flatten().map(|entry| entry.offset)
     }
 
     pub(crate) fn offsets(&self) -> &OffsetIndex {
@@ -478,6 +503,7 @@ impl Segment {
         let named = |kind| self.dir.join(name::file_name(self.base, kind) + suffix);
         self.offsets.moved_to(named(Kind::OffsetIndex));
         self.times.moved_to(named(Kind::TimeIndex));
+        self.aborts.moved_to(named(Kind::TxnIndex));
     }
 
     fn rebuild(&self, sizes: IndexSizes) -> Result<(), ScanError> {
@@ -569,11 +595,13 @@ impl Segment {
     }
 }
 
-/// What happened to a segment's indexes when it was opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Indexes {
-    Kept,
-    Rebuilt,
+/// A segment, and what happened to its indexes when it was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) segment: Segment,
+    pub(crate) indexes_rebuilt: bool,
+    /// The aborted transactions are to be found anew: see [`Segment::replace_aborts`].
+    pub(crate) aborts_lost: bool,
 }
 
 /// A write that failed.

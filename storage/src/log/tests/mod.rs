@@ -6,6 +6,7 @@ mod crash;
 mod gaps;
 mod lookups;
 mod model;
+mod transactions;
 mod trimming;
 
 use std::{path::Path, sync::Arc};
