@@ -309,11 +309,12 @@ pub(super) fn fetch() -> Request {
         partition_indexes: vec![0],
         ..OffsetFetchRequestTopics::default()
     };
-    Request::Fetch(OffsetFetchRequestGroup {
+    let request = OffsetFetchRequestGroup {
         group_id: GROUP.into(),
         topics: Some(vec![topic]),
         ..OffsetFetchRequestGroup::default()
-    })
+    };
+    Request::Fetch { request, stable: false }
 }
 
 pub(super) const GROUP: &str = "g";

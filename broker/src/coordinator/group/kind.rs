@@ -29,7 +29,7 @@ impl Group {
     /// A group of which nothing is known yet: it may be one that only commits.
     pub(super) fn new(id: Str, now: Timestamp) -> Self {
         let kind = Kind::Classic(classic::Group::new(id.clone(), now));
-        Self { id, kind, offsets: Offsets::new() }
+        Self { id, kind, offsets: Offsets::default() }
     }
 
     pub(super) fn classic_mut(&mut self) -> Option<&mut classic::Group> {
@@ -49,9 +49,10 @@ impl Group {
         member: &str,
         instance: Option<&Str>,
         generation: i32,
+        transactional: bool,
     ) -> Result<(), ErrorCode> {
         let Kind::Classic(group) = &self.kind;
-        group.check_commit(member, instance, generation)
+        group.check_commit(member, instance, generation, transactional)
     }
 
     /// A commit shows that a member is alive, too.

@@ -29,6 +29,14 @@ impl Limits {
             retention_check_ms: groups.offsets_retention_check_interval_ms,
         }
     }
+
+    /// Whether an offset may have this metadata.
+    pub(super) fn metadata_fits(&self, metadata: Option<&str>) -> bool {
+        let metadata = metadata.unwrap_or_default();
+        // Java counts units of UTF-16; there are never more of them than bytes.
+        let max = self.metadata_max_bytes;
+        metadata.len() <= max || metadata.encode_utf16().take(max + 1).count() <= max
+    }
 }
 
 const MINUTE_MS: i64 = 60_000;

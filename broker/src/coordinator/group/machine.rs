@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use milena_protocol::{
     ErrorCode, ProducerId, Timestamp, Uuid,
     messages::{
@@ -17,6 +17,7 @@ use milena_protocol::{
     },
     wire::Str,
 };
+use milena_storage::producers::EndMarker;
 use tracing::warn;
 
 use super::{
@@ -33,6 +34,8 @@ pub struct Groups {
     limits: Arc<Limits>,
     /// Shared with the copy from before the turn until they are changed.
     pub(super) groups: OrdMap<Str, Arc<Group>>,
+    /// The groups for which a producer has committed in the transaction that it has open.
+    transactions: OrdMap<ProducerId, OrdSet<Str>>,
     /// When offsets are looked through for old ones.
     sweep: Alarm,
 }
@@ -84,7 +87,7 @@ impl Step<'_> {
 impl Groups {
     #[must_use]
     pub fn new(limits: Arc<Limits>) -> Self {
-        Self { limits, groups: OrdMap::new(), sweep: Alarm::default() }
+        Self { limits, groups: OrdMap::new(), transactions: OrdMap::new(), sweep: Alarm::default() }
     }
 
     /// The group, made if it is not there.
@@ -98,6 +101,19 @@ impl Groups {
     /// The group, if it is there.
     pub(super) fn find_mut(&mut self, id: &Str) -> Option<&mut Group> {
         self.groups.get_mut(id).map(Arc::make_mut)
+    }
+
+    /// Remembers that the end of the producer's transaction concerns a group.
+    pub(super) fn note_transaction(&mut self, producer: ProducerId, group: &Str) {
+        let concerned = self.transactions.entry(producer).or_default();
+        if !concerned.contains(group) {
+            concerned.insert(group.detached());
+        }
+    }
+
+    /// The groups that the end of the producer's transaction concerns.
+    pub(super) fn take_transaction(&mut self, producer: ProducerId) -> OrdSet<Str> {
+        self.transactions.remove(&producer).unwrap_or_default()
     }
 
     fn join(
@@ -193,12 +209,12 @@ impl Machine for Groups {
     type Reply = Reply;
     type Subject = Subject;
 
-    fn replay(&mut self, _producer: Option<ProducerId>, key: Bytes, value: Option<Bytes>) {
+    fn replay(&mut self, producer: Option<ProducerId>, key: Bytes, value: Option<Bytes>) {
         let outcome = GroupKey::decode(key).and_then(|key| {
             match key {
                 GroupKey::OffsetCommit(key) => {
                     let value = value.map(decode_value::<OffsetCommitValue>).transpose()?;
-                    offset::replay(self, &key, value.as_ref());
+                    offset::replay(self, producer, &key, value.as_ref());
                 }
                 GroupKey::GroupMetadata(key) => {
                     match value.map(decode_value::<GroupMetadataValue>).transpose()? {
@@ -219,6 +235,10 @@ impl Machine for Groups {
         if let Err(fault) = outcome {
             warn!(%fault, "passed over a record of groups that makes no sense");
         }
+    }
+
+    fn replay_marker(&mut self, marker: &EndMarker) {
+        offset::end(self, marker);
     }
 
     fn loaded(&mut self, turn: &mut Turn<Self>) {
@@ -260,8 +280,12 @@ impl Machine for Groups {
             Request::Commit { request, absent_group } => {
                 Reply::Commit(offset::commit(self, request, *absent_group, &limits, turn))
             }
-            Request::Fetch(r) => {
-                Reply::Fetch(offset::fetch(self.groups.get(&r.group_id).map(AsRef::as_ref), r))
+            Request::CommitInTransaction(r) => {
+                Reply::CommitInTransaction(offset::commit_in_transaction(self, r, &limits, turn))
+            }
+            Request::Fetch { request, stable } => {
+                let group = self.groups.get(&request.group_id).map(AsRef::as_ref);
+                Reply::Fetch(offset::fetch(group, request, *stable))
             }
             Request::DeleteOffsets(r) => Reply::DeleteOffsets(offset::delete(self, r, turn)),
             Request::Forget(topics) => {
@@ -270,6 +294,7 @@ impl Machine for Groups {
             }
             Request::EndTransaction(marker) => {
                 turn.end_transaction(*marker);
+                offset::end(self, marker);
                 Reply::EndTransaction
             }
         };

@@ -19,5 +19,5 @@ mod service;
 
 pub use limits::Limits;
 pub use machine::{Groups, Subject};
-pub use request::{Joiner, Reply, Request};
+pub use request::{InTransaction, Joiner, Reply, Request};
 pub use service::{GroupCoordinator, TOPIC};

@@ -6,6 +6,7 @@ use milena_protocol::{
         HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
         LeaveGroupRequest, LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse,
         OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
+        TxnOffsetCommitRequest, TxnOffsetCommitResponse,
         groups::{
             delete_groups::DeletableGroupResult,
             describe_groups::DescribedGroup,
@@ -32,12 +33,27 @@ pub enum Request {
         request: OffsetCommitRequest,
         absent_group: ErrorCode,
     },
-    Fetch(OffsetFetchRequestGroup),
+    CommitInTransaction(InTransaction),
+    /// `stable` refuses offsets that an open transaction may still change.
+    Fetch {
+        request: OffsetFetchRequestGroup,
+        stable: bool,
+    },
     DeleteOffsets(OffsetDeleteRequest),
     /// These topics are no more: so are the offsets in them.
     Forget(Vec<(Str, Uuid)>),
     /// A transaction is decided that offsets may have been committed in.
     EndTransaction(EndMarker),
+}
+
+/// A commit whose offsets count once the transaction of its producer is committed.
+#[derive(Clone, Debug)]
+pub struct InTransaction {
+    pub request: TxnOffsetCommitRequest,
+    /// What a member of a group that does not exist is told.
+    pub absent_group: ErrorCode,
+    /// What a member is told that names another epoch than its own.
+    pub stale_epoch: ErrorCode,
 }
 
 /// Who wants to join.
@@ -66,6 +82,7 @@ pub enum Reply {
     List(Vec<ListedGroup>),
     Delete(DeletableGroupResult),
     Commit(OffsetCommitResponse),
+    CommitInTransaction(TxnOffsetCommitResponse),
     Fetch(OffsetFetchResponseGroup),
     DeleteOffsets(OffsetDeleteResponse),
     Forget,

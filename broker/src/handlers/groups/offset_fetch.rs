@@ -1,7 +1,6 @@
 //! OffsetFetch v1-10. v2 can ask for all topics, v5 adds leader epochs (KIP-320), v7 waits for
 //! open transactions (KIP-447), v8 asks for many groups (KIP-709), v9 names the member (KIP-848),
-//! v10 names topics by id. Left out: transactions, none of which can be open yet, and what only
-//! groups of the consumer protocol check.
+//! v10 names topics by id. Left out: what only groups of the consumer protocol check.
 
 use std::sync::Arc;
 
@@ -42,7 +41,13 @@ pub async fn offset_fetch(
             topic.topic_id = id_of(&image, &topic.name);
         }
         let group_id = group.group_id.clone();
-        asked.push((services.groups.ask(&group_id, Request::Fetch(group)), group_id, unknown));
+        asked.push((
+            services
+                .groups
+                .ask(&group_id, Request::Fetch { request: group, stable: r.require_stable }),
+            group_id,
+            unknown,
+        ));
     }
     let mut groups = Vec::with_capacity(asked.len());
     for (asked, group_id, unknown) in asked {
@@ -76,7 +81,11 @@ async fn one(services: &Arc<Services>, cx: &Context, r: OffsetFetchRequest) -> O
     let group_id = r.group_id.clone();
     let request =
         OffsetFetchRequestGroup { group_id, topics, ..OffsetFetchRequestGroup::default() };
-    match services.groups.ask(&r.group_id, Request::Fetch(request)).await {
+    match services
+        .groups
+        .ask(&r.group_id, Request::Fetch { request, stable: r.require_stable })
+        .await
+    {
         Ok(Reply::Fetch(group)) => OffsetFetchResponse {
             topics: group.topics.into_iter().map(older).collect(),
             error_code: group.error_code,

@@ -118,16 +118,18 @@ impl Group {
         member: &str,
         instance: Option<&Str>,
         generation: i32,
+        transactional: bool,
     ) -> Result<(), ErrorCode> {
         // A tool, or a consumer that needs no group, may commit while there are no members.
         if generation < 0 && self.state == State::Empty {
             return Ok(());
         }
         if generation < 0 && member.is_empty() && instance.is_none() {
-            return Err(ErrorCode::UnknownMemberId);
+            // Clients before Kafka 2.5 do not say in a transaction who they are.
+            return if transactional { Ok(()) } else { Err(ErrorCode::UnknownMemberId) };
         }
         self.check_generation(member, instance, generation)?;
-        if self.state == State::CompletingRebalance {
+        if self.state == State::CompletingRebalance && !transactional {
             return Err(ErrorCode::RebalanceInProgress);
         }
         Ok(())

@@ -12,7 +12,7 @@ use milena_protocol::{
     wire::Str,
 };
 
-use super::{Committed, put};
+use super::Committed;
 use crate::coordinator::{
     group::{Groups, Limits, machine::Step},
     runtime::Turn,
@@ -34,10 +34,7 @@ pub(in crate::coordinator::group) fn commit(
     let expires_at = (r.retention_time_ms != DEFAULT_RETENTION)
         .then(|| Timestamp(now.0.saturating_add(r.retention_time_ms)));
     let fits = |partition: &OffsetCommitRequestPartition| {
-        let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
-        // Java counts units of UTF-16; there are never more of them than bytes.
-        let max = limits.metadata_max_bytes;
-        metadata.len() <= max || metadata.encode_utf16().take(max + 1).count() <= max
+        limits.metadata_fits(partition.committed_metadata.as_deref())
     };
     for topic in &r.topics {
         for partition in topic.partitions.iter().filter(|&partition| fits(partition)) {
@@ -52,11 +49,12 @@ pub(in crate::coordinator::group) fn commit(
                 topic_id: topic.topic_id,
                 at: now,
                 expires_at,
+                nth: 0,
             };
             // Made by its first offset, if there is no group yet.
             let group = groups.group_mut(&r.group_id, now);
             turn.write(committed.record(&group.id, &topic.name, partition.partition_index));
-            put(group, &topic.name, partition.partition_index, committed);
+            group.offsets.put(&topic.name, partition.partition_index, committed);
         }
     }
     answer(
@@ -77,7 +75,7 @@ fn check(
     let Some(group) = groups.find_mut(&r.group_id) else {
         return if generation < 0 { Ok(()) } else { Err(absent_group) };
     };
-    group.check_commit(&r.member_id, r.group_instance_id.as_ref(), generation)?;
+    group.check_commit(&r.member_id, r.group_instance_id.as_ref(), generation, false)?;
     group.committed(&r.member_id, step);
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! OffsetDelete, and topics that are deleted with what was committed for them.
 
+use std::collections::BTreeSet;
+
 use milena_protocol::{
     ErrorCode, Uuid,
     messages::{
@@ -11,7 +13,7 @@ use milena_protocol::{
     wire::Str,
 };
 
-use super::{CLEANUP_BYTES, Committed, remove, tombstone};
+use super::{CLEANUP_BYTES, Committed, tombstone};
 use crate::coordinator::{
     group::{Groups, kind::Group},
     runtime::Turn,
@@ -60,7 +62,7 @@ pub(in crate::coordinator::group) fn forget(
         let holders: Vec<Str> = groups
             .groups
             .iter()
-            .filter(|(_, group)| group.offsets.contains_key(topic))
+            .filter(|(_, group)| group.offsets.of_topic(topic).next().is_some())
             .map(|(id, _)| id.clone())
             .collect();
         for id in holders {
@@ -70,7 +72,7 @@ pub(in crate::coordinator::group) fn forget(
                     return false;
                 }
                 turn.write(tombstone(&id, topic, partition));
-                remove(group, topic, partition);
+                group.offsets.remove(topic, partition);
             }
         }
     }
@@ -78,20 +80,20 @@ pub(in crate::coordinator::group) fn forget(
 }
 
 /// The partitions of this very topic that the group has an offset for.
-fn committed_in(group: &Group, topic: &Str, topic_id: Uuid) -> Vec<i32> {
-    let offsets = group.offsets.get(topic).into_iter().flatten();
+fn committed_in(group: &Group, topic: &Str, topic_id: Uuid) -> BTreeSet<i32> {
     let of_topic = |committed: &Committed| {
         committed.topic_id.is_zero() || topic_id.is_zero() || committed.topic_id == topic_id
     };
-    offsets.filter(|(_, one)| of_topic(one)).map(|(&partition, _)| partition).collect()
+    let offsets = group.offsets.of_topic(topic);
+    offsets.filter(|(_, one)| of_topic(one)).map(|(partition, _)| partition).collect()
 }
 
 fn remove_all(group: &mut Group, topic: &OffsetDeleteRequestTopic, turn: &mut Turn<Groups>) {
     for partition in &topic.partitions {
         let index = partition.partition_index;
-        if group.offsets.get(&topic.name).is_some_and(|offsets| offsets.contains_key(&index)) {
+        if group.offsets.of_topic(&topic.name).any(|(partition, _)| partition == index) {
             turn.write(tombstone(&group.id, &topic.name, index));
-            remove(group, &topic.name, index);
+            group.offsets.remove(&topic.name, index);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Offsets do not stay for ever: `offsets.retention.minutes` after nobody needs them they go, and
-//! with its last one an empty group.
+//! with its last one an empty group. What an open transaction may change stays until it ends.
 
 use std::sync::Arc;
 
 use milena_protocol::{Timestamp, wire::Str};
 
-use super::{CLEANUP_BYTES, Committed, remove, tombstone};
+use super::{CLEANUP_BYTES, Committed, tombstone};
 use crate::coordinator::{
     group::{
         Groups, Limits,
@@ -37,7 +37,7 @@ pub(in crate::coordinator::group) fn expire(
                     return false;
                 }
                 turn.write(tombstone(&id, &topic, partition));
-                remove(group, &topic, partition);
+                group.offsets.remove(&topic, partition);
             }
         }
         let has_nothing = |group: &&Arc<Group>| group.offsets.is_empty() && group.is_empty();
@@ -76,10 +76,13 @@ fn expired(group: &Group, retention_ms: i64, now: Timestamp) -> Vec<(Str, i32)> 
         (None, Since::Commit) => now.0.saturating_sub(committed.at.0) >= retention_ms,
         (None, Since::Empty(since)) => now.0.saturating_sub(since.0) >= retention_ms,
     };
-    let unread = group.offsets.iter().filter(|(topic, _)| !subscribed.contains(*topic));
+    let offsets = &group.offsets;
+    let unread = offsets.committed.iter().filter(|(topic, _)| !subscribed.contains(*topic));
     unread
-        .flat_map(|(topic, offsets)| offsets.iter().map(move |one| (topic, one)))
+        .flat_map(|(topic, of_topic)| of_topic.iter().map(move |one| (topic, one)))
         .filter(|(_, (_, committed))| is_old(committed))
         .map(|(topic, (&partition, _))| (topic.clone(), partition))
+        // The end of the transaction would leave a younger one behind.
+        .filter(|(topic, partition)| !offsets.is_pending(topic, *partition))
         .collect()
 }

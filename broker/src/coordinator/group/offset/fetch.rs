@@ -1,6 +1,7 @@
 //! OffsetFetch.
 
 use milena_protocol::{
+    ErrorCode,
     messages::groups::offset_fetch::{
         OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponseGroup,
         OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
@@ -8,30 +9,48 @@ use milena_protocol::{
     wire::Str,
 };
 
-use super::Committed;
+use super::{Committed, Offsets};
 use crate::coordinator::group::kind::Group;
 
 /// The offsets that were asked for, -1 where there is none; or all that there are. A group that
-/// does not exist has none.
+/// does not exist has none. `stable` refuses those that an open transaction may still change.
 pub(in crate::coordinator::group) fn fetch(
     group: Option<&Group>,
     r: &OffsetFetchRequestGroup,
+    stable: bool,
 ) -> OffsetFetchResponseGroup {
+    let offsets = group.map(|group| Fetched { offsets: &group.offsets, stable });
     let topics = match &r.topics {
-        Some(topics) => topics.iter().map(|topic| fetch_topic(group, topic)).collect(),
-        None => group.map(all).unwrap_or_default(),
+        Some(topics) => topics.iter().map(|topic| fetch_topic(offsets, topic)).collect(),
+        None => offsets.map(all).unwrap_or_default(),
     };
     OffsetFetchResponseGroup { group_id: r.group_id.clone(), topics, ..Default::default() }
 }
 
-fn fetch_topic(group: Option<&Group>, r: &OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
-    let offsets = group.and_then(|group| group.offsets.get(&r.name));
+#[derive(Clone, Copy)]
+struct Fetched<'a> {
+    offsets: &'a Offsets,
+    stable: bool,
+}
+
+impl Fetched<'_> {
+    fn is_unstable(self, topic: &str, partition: i32) -> bool {
+        self.stable && self.offsets.is_pending(topic, partition)
+    }
+}
+
+fn fetch_topic(
+    group: Option<Fetched<'_>>,
+    r: &OffsetFetchRequestTopics,
+) -> OffsetFetchResponseTopics {
     // An offset in a topic of the same name that is no more says nothing about this one.
     let is_of_topic = |found: &&Committed| {
         found.topic_id.is_zero() || r.topic_id.is_zero() || found.topic_id == r.topic_id
     };
-    let fetch = |&index: &i32| {
-        partition(index, offsets.and_then(|offsets| offsets.get(&index)).filter(is_of_topic))
+    let fetch = |&index: &i32| match group {
+        Some(group) if group.is_unstable(&r.name, index) => unstable(index),
+        Some(group) => partition(index, group.offsets.get(&r.name, index).filter(is_of_topic)),
+        None => partition(index, None),
     };
     OffsetFetchResponseTopics {
         name: r.name.clone(),
@@ -40,13 +59,22 @@ fn fetch_topic(group: Option<&Group>, r: &OffsetFetchRequestTopics) -> OffsetFet
     }
 }
 
-fn all(group: &Group) -> Vec<OffsetFetchResponseTopics> {
-    let topics = group.offsets.iter().map(|(name, offsets)| OffsetFetchResponseTopics {
+fn all(group: Fetched<'_>) -> Vec<OffsetFetchResponseTopics> {
+    let fetch = |topic: &Str, index: i32, found: &Committed| match group.is_unstable(topic, index) {
+        true => unstable(index),
+        false => partition(index, Some(found)),
+    };
+    let topics = group.offsets.committed.iter().map(|(name, of_topic)| OffsetFetchResponseTopics {
         name: name.clone(),
-        partitions: offsets.iter().map(|(&index, found)| partition(index, Some(found))).collect(),
+        partitions: of_topic.iter().map(|(&index, found)| fetch(name, index, found)).collect(),
         ..OffsetFetchResponseTopics::default()
     });
     topics.collect()
+}
+
+fn unstable(index: i32) -> OffsetFetchResponsePartitions {
+    let error_code = ErrorCode::UnstableOffsetCommit;
+    OffsetFetchResponsePartitions { error_code, ..partition(index, None) }
 }
 
 fn partition(index: i32, found: Option<&Committed>) -> OffsetFetchResponsePartitions {

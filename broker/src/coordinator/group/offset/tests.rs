@@ -1,5 +1,7 @@
 //! Commits, and how long they are kept.
 
+mod transactions;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,11 +26,14 @@ use crate::coordinator::group::{
 fn an_offset_of_a_deleted_topic_is_not_one_of_its_successor() {
     let mut bench = Bench::new();
     bench.answer(commit("", -1, 42));
-    let Request::Fetch(mut of_successor) = fetch() else { panic!("a fetch") };
+    let Request::Fetch { request: mut of_successor, .. } = fetch() else { panic!("a fetch") };
     if let Some(topic) = of_successor.topics.iter_mut().flatten().next() {
         topic.topic_id = Uuid([9; 16]);
     }
-    let Reply::Fetch(found) = bench.answer(Request::Fetch(of_successor)) else { panic!("offsets") };
+    let Reply::Fetch(found) = bench.answer(Request::Fetch { request: of_successor, stable: false })
+    else {
+        panic!("offsets")
+    };
     assert_eq!(found.topics[0].partitions[0].committed_offset, -1);
     assert_eq!(committed(&mut bench), 42);
 }
@@ -87,7 +92,9 @@ fn all_topics_of_a_group_can_be_asked_for() {
     bench.answer(commit("", -1, 42));
     let all =
         OffsetFetchRequestGroup { group_id: GROUP.into(), topics: None, ..Default::default() };
-    let Reply::Fetch(found) = bench.answer(Request::Fetch(all)) else { panic!("offsets") };
+    let Reply::Fetch(found) = bench.answer(Request::Fetch { request: all, stable: false }) else {
+        panic!("offsets")
+    };
     assert_eq!(found.topics.len(), 1);
     assert_eq!(found.topics[0].partitions[0].metadata, Some("m".into()));
 }
@@ -224,7 +231,7 @@ fn a_deleted_topic_takes_many_offsets_along_in_many_turns() {
     let mut bench = large();
     bench.answer(Request::Forget(vec![("t".into(), TOPIC_ID)]));
     bench.advance(Duration::from_millis(1));
-    assert_eq!(bench.group().map(|group| group.offsets.len()), Some(0));
+    assert_eq!(bench.group().map(|group| group.offsets.is_empty()), Some(true));
     assert_eq!(committed(&mut bench.restarted()), -1);
     assert!(bench.largest_turn < 200_000, "{}", bench.largest_turn);
 }
