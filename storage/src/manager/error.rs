@@ -34,6 +34,15 @@ pub enum ManagerError {
     NotOpen {
         name: PartitionName,
     },
+    /// The directory has a log of this partition already.
+    Present {
+        name: PartitionName,
+    },
+    /// The log that is moved could not be read, or its copy not be written.
+    Copy {
+        name: PartitionName,
+        reason: String,
+    },
     Open {
         name: PartitionName,
         error: OpenError,
@@ -65,6 +74,8 @@ impl fmt::Display for ManagerError {
                 write!(f, "directory {name} does not say that it belongs to topic {expected}")
             }
             Self::NotOpen { name } => write!(f, "{name} is not open"),
+            Self::Present { name } => write!(f, "{name} is here already"),
+            Self::Copy { name, reason } => write!(f, "{name} was not copied: {reason}"),
             Self::Open { name, error } => write!(f, "{name}: {error}"),
             Self::Flush { name, error } => write!(f, "{name}: {error}"),
         }

@@ -9,9 +9,11 @@
 //! | `log-start-offset-checkpoint`      | below, records were deleted                        |
 //! | `cleaner-offset-checkpoint`        | below, compaction has been                         |
 //! | `<topic>-<partition>/`             | a log, and in `partition.metadata` its topic's id  |
+//! | `<topic>-<partition>.<id>-future/` | its copy, on the way here from another directory; begun anew after a start |
 //! | `....<id>-delete/`                 | was a log; goes at the latest with the next start  |
 
 mod error;
+mod moving;
 mod name;
 mod noted;
 
@@ -29,15 +31,12 @@ use std::{
 use milena_protocol::{Timestamp, Uuid};
 use tracing::{info, warn};
 
-pub use self::{error::ManagerError, name::PartitionName};
-use self::{
-    name::DELETE_SUFFIX,
-    noted::{Noted, key},
-};
+pub use self::{error::ManagerError, moving::FutureLog, name::PartitionName};
+use self::{name::DELETE_SUFFIX, noted::Noted};
 use crate::{
     checkpoint::{self, Found, Offsets},
     fs::{Disk, Lock, Space},
-    log::{Log, LogConfig, OpenLog},
+    log::{Log, LogConfig},
     meta::{self, MetaProperties},
     recovery::{OpenError, Recovered},
 };
@@ -51,6 +50,8 @@ pub struct Manager {
     meta: MetaProperties,
     /// The last run closed every log in order.
     clean_stop: bool,
+    /// Partitions that were on their way here when the last run ended.
+    interrupted: Vec<PartitionName>,
     logs: RwLock<BTreeMap<PartitionName, Open>>,
     /// Held while recovery points are gathered and written down, or lowered: what is gathered must
     /// not be written over what was lowered since. Taken before all other locks.
@@ -131,16 +132,20 @@ impl Manager {
             disk.remove_file(&marker)?;
             disk.sync_dir(root)?;
         }
-        for entry in disk.read_dir(root)? {
-            if entry.is_dir && entry.name.ends_with(DELETE_SUFFIX) {
+        let mut interrupted = Vec::new();
+        for entry in disk.read_dir(root)?.into_iter().filter(|entry| entry.is_dir) {
+            let copy = PartitionName::of_future(&entry.name);
+            if copy.is_some() || entry.name.ends_with(DELETE_SUFFIX) {
                 disk.remove_dir_all(&root.join(entry.name))?;
             }
+            interrupted.extend(copy);
         }
         Ok(Self {
             disk,
             root: root.to_owned(),
             meta,
             clean_stop,
+            interrupted,
             logs: RwLock::default(),
             noting: Mutex::new(()),
             changing: Mutex::new(()),
@@ -164,6 +169,11 @@ impl Manager {
 
     pub fn clean_stop(&self) -> bool {
         self.clean_stop
+    }
+
+    /// Partitions that were on their way here when the last run ended. What was copied is gone.
+    pub fn interrupted_moves(&self) -> &[PartitionName] {
+        &self.interrupted
     }
 
     /// # Errors
@@ -321,23 +331,16 @@ impl Manager {
         config: &Arc<LogConfig>,
         now: Timestamp,
     ) -> Result<(Arc<Log>, Recovered), OpenError> {
-        let key = key(name);
-        let (recovery_point, log_start, known) = {
-            let noted = self.noted();
-            let point = noted.recovery_points.get(&key).copied();
-            let start = noted.log_starts.get(&key).copied().unwrap_or_default();
-            (point.unwrap_or_default(), start, point.is_some())
-        };
-        // A log that the last run did not note is one that it did not close.
-        let clean_stop = self.clean_stop && known;
-        let cleaned_to = self.cleaned_to(name).unwrap_or_default();
-        let open = OpenLog { recovery_point, log_start, cleaned_to, clean_stop, now };
+        let open = self.known_of(name, now);
         let (log, report) =
             Log::open(Arc::clone(&self.disk), &self.dir(name), Arc::clone(config), open)?;
         let log = Arc::new(log);
-        let entry = Open { log: Arc::clone(&log), topic_id };
-        self.logs.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), entry);
+        self.insert(name.clone(), Open { log: Arc::clone(&log), topic_id });
         Ok((log, report))
+    }
+
+    fn insert(&self, name: PartitionName, open: Open) {
+        self.logs.write().unwrap_or_else(PoisonError::into_inner).insert(name, open);
     }
 
     /// A directory that is there must be this topic's; one that a crash left without anything in

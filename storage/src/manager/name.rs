@@ -47,11 +47,23 @@ impl PartitionName {
     /// Where the directory goes when the partition is deleted: as Kafka has it, cut so that it
     /// stays a file name.
     pub(super) fn deleted(&self, id: Uuid) -> String {
-        let hex: String = id.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        let suffix = format!(".{hex}{DELETE_SUFFIX}");
+        let suffix = suffix(id, DELETE_SUFFIX);
         let mut name = self.to_string();
         name.truncate(FILE_NAME_LEN_MAX - suffix.len());
         name + &suffix
+    }
+
+    /// Where the partition's log grows in the directory that it moves to: as Kafka has it. `None`
+    /// if that is too long for a file's name.
+    pub(super) fn future(&self, id: Uuid) -> Option<String> {
+        let name = self.to_string() + &suffix(id, FUTURE_SUFFIX);
+        (name.len() <= FILE_NAME_LEN_MAX).then_some(name)
+    }
+
+    /// The partition whose unfinished copy has this directory.
+    pub(super) fn of_future(name: &str) -> Option<Self> {
+        let (partition, _) = name.strip_suffix(FUTURE_SUFFIX)?.rsplit_once('.')?;
+        Self::of_directory(partition)
     }
 }
 
@@ -61,6 +73,13 @@ impl fmt::Display for PartitionName {
     }
 }
 
+fn suffix(id: Uuid, end: &str) -> String {
+    let hex: String = id.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(".{hex}{end}")
+}
+
+/// Ends the name of a directory that is a partition's log to be.
+const FUTURE_SUFFIX: &str = "-future";
 /// Ends the name of a directory that is no partition's any more.
 pub(super) const DELETE_SUFFIX: &str = "-delete";
 const TOPIC_LEN_MAX: usize = 249;
@@ -85,6 +104,16 @@ mod tests {
         for name in [gone.as_str(), "a", "a-", "-1", "a-01", "a-+1", "lost+found", "a b-1"] {
             assert_eq!(PartitionName::of_directory(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_copy_names_its_partition_too() {
+        let name = PartitionName::new("a.b-c", 7).unwrap();
+        let future = name.future(Uuid([0xcd; 16])).unwrap();
+        assert_eq!(future, format!("a.b-c-7.{}-future", "cd".repeat(16)));
+        assert_eq!(PartitionName::of_future(&future), Some(name));
+        assert_eq!(PartitionName::of_directory(&future), None);
+        assert_eq!(PartitionName::new(&"x".repeat(249), 0).unwrap().future(Uuid([1; 16])), None);
     }
 
     #[test]

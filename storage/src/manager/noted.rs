@@ -13,7 +13,7 @@ use super::{Manager, ManagerError, PartitionName};
 use crate::{
     checkpoint::{self, Found, Offsets},
     fs::Disk,
-    log::{Log, TrimError},
+    log::{Log, OpenLog, TrimError},
 };
 
 #[derive(Debug, Default, PartialEq)]
@@ -168,6 +168,54 @@ impl Manager {
             }
             next.log_starts.insert(key(name), log.start_offset());
         }
+        self.write_noted(&mut noted, next)
+    }
+
+    /// What is known of a log before it is opened.
+    pub(super) fn known_of(&self, name: &PartitionName, now: Timestamp) -> OpenLog {
+        let key = key(name);
+        let (point, log_start) = {
+            let noted = self.noted();
+            let point = noted.recovery_points.get(&key).copied();
+            (point, noted.log_starts.get(&key).copied().unwrap_or_default())
+        };
+        OpenLog {
+            recovery_point: point.unwrap_or_default(),
+            log_start,
+            cleaned_to: self.cleaned_to(name).unwrap_or_default(),
+            // A log that the last run did not note is one that it did not close.
+            clean_stop: self.clean_stop && point.is_some(),
+            now,
+        }
+    }
+
+    /// Notes of a log that is about to have its name how far it is durable, where it begins, and
+    /// how far it is compacted.
+    pub(super) fn note_copied(
+        &self,
+        name: &PartitionName,
+        end: Offset,
+        start: Offset,
+        cleaned_to: Option<Offset>,
+    ) -> Result<(), ManagerError> {
+        let mut cleaned = self.cleaned();
+        let mut next = cleaned.clone();
+        match cleaned_to {
+            Some(to) => next.insert(key(name), to),
+            None => next.remove(&key(name)),
+        };
+        if *cleaned != next {
+            checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
+            *cleaned = next;
+        }
+        drop(cleaned);
+        let mut noted = self.noted();
+        let mut next = Noted {
+            recovery_points: noted.recovery_points.clone(),
+            log_starts: noted.log_starts.clone(),
+        };
+        next.recovery_points.insert(key(name), end);
+        next.log_starts.insert(key(name), start);
         self.write_noted(&mut noted, next)
     }
 

@@ -7,7 +7,7 @@ use milena_protocol::{Offset, Uuid};
 use super::*;
 use crate::{
     fs::sim::SimDisk,
-    log::tests::{NOW, append, everything, read_all, small},
+    log::tests::{NOW, append, batch, client, everything, read_all, small},
 };
 
 const ROOT: &str = "/data";
@@ -220,4 +220,92 @@ fn where_compaction_came_to_is_known_after_a_crash_but_not_to_another_log() {
     let path = Path::new(ROOT).join("cleaner-offset-checkpoint");
     let noted = checkpoint::read_offsets(&disk, &path).unwrap();
     assert_eq!(noted, Found::Whole([(("kept".to_owned(), 0), Offset(7))].into()));
+}
+
+/// Writes while a log is copied from `/data` to `/other`, moves it there and writes on, until the
+/// disk fails; every number that a sync has covered.
+fn write_and_move(disk: &SimDisk) -> (i64, Result<(), Box<dyn std::error::Error>>) {
+    let mut synced = 0;
+    let mut work = || {
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let open = |root| Manager::open(Arc::clone(&shared), Path::new(root), identity());
+        let (here, there) = (open(ROOT)?, open("/other")?);
+        let source = here.create("a", id(1), 0, &Arc::new(small()), NOW)?;
+        let mut write = |log: &Log, count: i64| -> Result<(), Box<dyn std::error::Error>> {
+            for _ in 0..count {
+                log.append(batch(log.end_offset().0, &["some value"]), client())?;
+            }
+            synced = log.flush()?.0;
+            Ok(())
+        };
+        write(&source, 30)?;
+        source.advance_start(Offset(3))?;
+        let copy = there.begin_copy(&name("a"), id(1), &source, None, NOW)?;
+        copy.copy_some(&source, NOW)?;
+        write(&source, 5)?;
+        copy.flush()?;
+        while copy.copy_some(&source, NOW)? > 0 {}
+        let moved = there.take_over(copy, &source, NOW)?;
+        here.delete(&name("a"))?.remove(&**here.disk())?;
+        assert!(source.append(batch(0, &["late"]), client()).is_err(), "the old log is closed");
+        write(&moved, 5)?;
+        there.checkpoint()?;
+        write(&moved, 2)?;
+        Ok(())
+    };
+    let done = work();
+    (synced, done)
+}
+
+#[test]
+fn a_crash_at_any_moment_of_a_move_leaves_all_that_was_synced_in_one_of_the_directories() {
+    let whole = SimDisk::new();
+    let (end, done) = write_and_move(&whole);
+    done.unwrap();
+    assert_eq!(end, 42);
+    for stop_after in 0..whole.changes() {
+        let broken = SimDisk::new();
+        broken.fail_after(stop_after);
+        let (synced, _) = write_and_move(&broken);
+        for seed in 0..3 {
+            let disk = broken.fork();
+            disk.crash(stop_after * 10 + seed);
+            let ends: Vec<i64> = [ROOT, "/other"]
+                .into_iter()
+                .flat_map(|root| {
+                    let manager =
+                        Manager::open(Arc::new(disk.clone()), Path::new(root), identity()).unwrap();
+                    load(&manager)
+                })
+                .map(|loaded| {
+                    let (log, _) = loaded.outcome.unwrap();
+                    let batches = read_all(&log, log.start_offset());
+                    let offsets: Vec<i64> = batches.iter().map(|it| it.base_offset().0).collect();
+                    assert!(offsets.windows(2).all(|pair| pair[1] == pair[0] + 1), "{offsets:?}");
+                    assert_eq!(offsets.last().map_or(0, |last| last + 1), log.end_offset().0);
+                    log.end_offset().0
+                })
+                .collect();
+            let kept = ends.iter().max().copied().unwrap_or(0);
+            assert!(kept >= synced, "{stop_after} {seed}: {ends:?}, {synced} were synced");
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_was_not_finished_goes_with_the_next_start_and_is_told_of() {
+    let disk = SimDisk::new();
+    let here = manager(&disk);
+    let source = create(&here, "a", 1);
+    append(&source, 1, &["value"]);
+    let there = Manager::open(Arc::new(disk.clone()), Path::new("/other"), identity()).unwrap();
+    let copy = there.begin_copy(&name("a"), id(1), &source, None, NOW).unwrap();
+    while copy.copy_some(&source, NOW).unwrap() > 0 {}
+    assert_eq!((copy.end_offset(), copy.size_bytes()), (Offset(1), source.size_bytes()));
+    assert!(here.begin_copy(&name("a"), id(1), &source, None, NOW).is_err(), "it is there");
+    drop((copy, there));
+    let there = Manager::open(Arc::new(disk.clone()), Path::new("/other"), identity()).unwrap();
+    assert_eq!(there.interrupted_moves(), [name("a")]);
+    let dirs = disk.read_dir(Path::new("/other")).unwrap();
+    assert!(dirs.iter().all(|entry| !entry.is_dir), "{dirs:?}");
 }
