@@ -2,13 +2,13 @@
 
 use milena_protocol::{
     messages::{
-        AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest,
-        CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
-        DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
-        DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
-        ElectLeadersRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
-        IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
-        ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
+        AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
+        ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest,
+        DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+        DescribeGroupsRequest, DescribeLogDirsRequest, DescribeQuorumRequest,
+        DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
+        HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+        LeaveGroupRequest, ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
         ListPartitionReassignmentsRequest, MetadataRequest, OffsetCommitRequest,
         OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
         SyncGroupRequest, UpdateFeaturesRequest,
@@ -42,6 +42,7 @@ routes! {
     OffsetForLeaderEpochRequest => handlers::data::offset_for_leader_epoch;
     DescribeConfigsRequest => handlers::configs::describe_configs;
     AlterConfigsRequest => handlers::configs::alter_configs;
+    AlterReplicaLogDirsRequest => handlers::cluster::alter_replica_log_dirs;
     DescribeLogDirsRequest => handlers::cluster::describe_log_dirs;
     CreatePartitionsRequest => handlers::topics::create_partitions;
     DeleteGroupsRequest => handlers::groups::delete_groups;

@@ -8,7 +8,7 @@ use crate::{
     controller::Refusal,
     coordinator::runtime::Unavailable,
     replica::{
-        DeleteRecordsError, EpochError, Missing, Uncommitted, fetch::FetchError,
+        DeleteRecordsError, EpochError, Missing, MoveError, Uncommitted, fetch::FetchError,
         fetch_session::SessionError,
     },
 };
@@ -120,6 +120,16 @@ impl Coded for Missing {
             Self::Topic | Self::Partition => ErrorCode::UnknownTopicOrPartition,
             Self::TopicId => ErrorCode::UnknownTopicId,
             Self::Offline => ErrorCode::KafkaStorageError,
+        }
+    }
+}
+
+impl Coded for MoveError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownDirectory => ErrorCode::LogDirNotFound,
+            Self::NameTooLong => ErrorCode::InvalidTopicException,
+            Self::Missing(missing) => missing.code(),
         }
     }
 }

@@ -144,7 +144,8 @@ impl Replicas {
     fn candidate(&self, partition: Arc<Partition>, now: Timestamp) -> Option<Candidate> {
         let config = partition.config();
         let log = partition.log();
-        if !config.compact || log.offline().is_some() || self.cleaner.is_set_aside(&partition) {
+        let left_alone = partition.is_copying() || self.cleaner.is_set_aside(&partition);
+        if !config.compact || log.offline().is_some() || left_alone {
             return None;
         }
         let policy = policy(&config);
@@ -196,7 +197,7 @@ impl Pace for Throttle<'_> {
     #[expect(clippy::cast_precision_loss, reason = "bytes of one batch, over a rate")]
     fn spend(&mut self, bytes: u64) -> bool {
         self.bytes.add(bytes);
-        if self.bell.is_stopped() || self.partition.is_gone() {
+        if self.bell.is_stopped() || self.partition.is_gone() || self.partition.is_copying() {
             return false;
         }
         let now = self.timers.now();

@@ -26,6 +26,8 @@ pub struct LogSize {
     pub topic: Str,
     pub partition: i32,
     pub bytes: u64,
+    /// How many offsets a copy that is made here lacks; `None` for the log itself.
+    pub copy_lag: Option<i64>,
 }
 
 impl Replicas {
@@ -52,6 +54,7 @@ impl Replicas {
             let clean = dir.clean_stop();
             info!(dir = %dir.root().display(), logs = recovered, clean, "opened logs");
         }
+        self.settle_moves();
         Ok(())
     }
 
@@ -77,6 +80,20 @@ impl Replicas {
                     topic: partition.topic.clone(),
                     partition: partition.index,
                     bytes: place.log.size_bytes(),
+                    copy_lag: None,
+                });
+            }
+        }
+        for one in self.mover.moves() {
+            let home = self.volumes.iter().position(|volume| Arc::ptr_eq(volume, &one.target));
+            if let (Some(dir), Some(copied)) = (home.and_then(|at| dirs.get_mut(at)), one.copied())
+            {
+                let lag = one.partition.log().end_offset().0 - copied.end.0;
+                dir.logs.push(LogSize {
+                    topic: one.partition.topic.clone(),
+                    partition: one.partition.index,
+                    bytes: copied.bytes,
+                    copy_lag: Some(lag.max(0)),
                 });
             }
         }

@@ -1,8 +1,11 @@
 //! Following the metadata: logs are made, configured and deleted as the image changes.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError, atomic::Ordering};
 
-use milena_storage::manager::{ManagerError, PartitionName};
+use milena_storage::{
+    log::Log,
+    manager::{ManagerError, PartitionName},
+};
 use tracing::{error, info};
 
 use super::{
@@ -18,6 +21,7 @@ use crate::{
 
 impl Follow for Replicas {
     fn changed(&self, before: &Image, after: &Arc<Image>) {
+        let mut followed = self.followed();
         // A name may be given up and taken in one step: what goes, goes first.
         for change in after.topic_changes(before) {
             if let TopicChange::Deleted(topic) = change {
@@ -33,10 +37,28 @@ impl Follow for Replicas {
             }
         }
         self.reconfigure(before, after);
+        *followed = Some(Arc::clone(after));
     }
 }
 
 impl Replicas {
+    /// Tries again to open what could not be made, as on a disk that was full.
+    pub(super) fn retry_offline(&self) {
+        let followed = self.followed();
+        let Some(image) = &*followed else { return };
+        for topic in self.by_id.iter().map(|entry| Arc::clone(&entry)).collect::<Vec<_>>() {
+            let may_open = |index: i32| {
+                let name = PartitionName::new(&topic.name, index);
+                name.is_some_and(|name| !self.damaged.contains(&name))
+            };
+            if let Some(told) = image.topic_by_id(topic.id)
+                && topic.offline().into_iter().any(may_open)
+            {
+                self.host(told, image);
+            }
+        }
+    }
+
     /// Brings what is here of a topic up to what the metadata say of it.
     fn host(&self, told: &metadata::Topic, image: &Image) {
         let topic = match self.topic_by_id(told.id) {
@@ -84,7 +106,9 @@ impl Replicas {
                     leadership,
                     config: Arc::clone(config),
                 };
-                Slot::Online(Partition::new(made, self.shared.clone()))
+                let partition = Partition::new(made, self.shared.clone());
+                self.resume_move(&partition);
+                Slot::Online(partition)
             }
             Err(reason) => {
                 error!(topic = %topic.name, partition = index, reason, "partition is offline");
@@ -106,20 +130,23 @@ impl Replicas {
             return Err("its log could not be opened at the start".to_owned());
         }
         let holds = |volume: &&Arc<Volume>| volume.dir.get(&name).is_some();
-        let fewest = || self.volumes.iter().min_by_key(|volume| volume.dir.names().len());
-        let home = self.volumes.iter().find(holds).or_else(fewest);
-        let volume = home.ok_or("there is no log directory")?;
+        let mut volumes: Vec<&Arc<Volume>> = match self.volumes.iter().find(holds) {
+            Some(home) => vec![home],
+            None => self.volumes.iter().collect(),
+        };
+        volumes.sort_by_key(|volume| volume.dir.names().len());
         let log_config = Arc::new(log_config(&self.config.load(), config));
         let now = self.clock.now();
-        let log = volume
-            .dir
-            .create(&topic.name, topic.id, index, &log_config, now)
-            .map_err(|error| error.to_string())?;
-        // What is shown to consumers must not be lost in the next crash.
-        if log.is_dirty() {
-            log.flush().map_err(|error| error.to_string())?;
+        // What one directory cannot hold may fit into the next.
+        let mut reason = "there is no log directory".to_owned();
+        for volume in volumes {
+            let created = volume.dir.create(&topic.name, topic.id, index, &log_config, now);
+            match created.map_err(|error| error.to_string()).and_then(durable) {
+                Ok(log) => return Ok((name, Place { volume: Arc::clone(volume), log })),
+                Err(error) => reason = error,
+            }
         }
-        Ok((name, Place { volume: Arc::clone(volume), log }))
+        Err(reason)
     }
 
     fn delete(&self, told: &metadata::Topic) {
@@ -138,8 +165,8 @@ impl Replicas {
 
     fn delete_log(&self, partition: &Partition) {
         partition.leave();
-        match partition.place().volume.dir.delete(partition.name()) {
-            Ok(deleted) => self.remove_partition_later(partition, deleted),
+        match partition.delete_log() {
+            Ok((dir, deleted)) => self.remove_partition_later(partition, &dir, deleted),
             Err(error) => error!(?partition, %error, "could not delete the log"),
         }
     }
@@ -185,8 +212,20 @@ impl Replicas {
         }
     }
 
+    fn followed(&self) -> MutexGuard<'_, Option<Arc<Image>>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn topic_config(&self, name: &str, image: &Image) -> Arc<TopicConfig> {
         let overrides = image.settings(&Resource::topic(name));
         Arc::new(self.config.load().topic.with(&overrides))
     }
+}
+
+/// What is shown to consumers must not be lost in the next crash.
+fn durable(log: Arc<Log>) -> Result<Arc<Log>, String> {
+    if log.is_dirty() {
+        log.flush().map_err(|error| error.to_string())?;
+    }
+    Ok(log)
 }

@@ -5,13 +5,14 @@ mod dirs;
 pub mod fetch;
 pub mod fetch_session;
 mod follow;
+mod mover;
 mod partition;
 mod schedule;
 mod settings;
 mod topic;
 mod upkeep;
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, atomic::AtomicU64};
 
 use arc_swap::ArcSwap;
 use dashmap::{DashMap, DashSet};
@@ -23,6 +24,7 @@ use milena_storage::{
 
 pub use dirs::{LogDir, LogSize};
 pub use fetch_session::TopicRef;
+pub use mover::MoveError;
 pub use partition::{EpochError, Isolation, Partition, PartitionKey, Uncommitted, Waiting};
 pub use topic::{Missing, Topic};
 pub use upkeep::{DeleteRecordsError, Deleted, Deletion};
@@ -30,10 +32,12 @@ pub use upkeep::{DeleteRecordsError, Deleted, Deletion};
 use crate::{
     clock::{Clock, Rng},
     config::BrokerConfig,
+    metadata::Image,
     metrics::Registry,
     purgatory::Timers,
 };
 use cleaner::Cleaner;
+use mover::Mover;
 use partition::{Shared, Volume};
 use upkeep::Upkeep;
 
@@ -52,12 +56,17 @@ pub struct Replicas {
     /// Found at the start, but not opened. They must not be begun anew elsewhere.
     damaged: DashSet<PartitionName>,
     shared: Shared,
+    /// Moves between directories that the last run did not finish, and where to.
+    interrupted: DashMap<PartitionName, Arc<Volume>>,
+    /// The metadata that were followed last.
+    followed: Mutex<Option<Arc<Image>>>,
     by_name: DashMap<Str, Arc<Topic>>,
     by_id: DashMap<Uuid, Arc<Topic>>,
     next_key: AtomicU64,
     upkeep: Upkeep,
     rng: Arc<dyn Rng>,
     cleaner: Cleaner,
+    mover: Mover,
 }
 
 /// What replicas work with.
@@ -77,13 +86,19 @@ impl Replicas {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { node_id, config, clock, timers, rng, metrics, dirs } = parts;
-        let (volumes, sync_loops) = dirs
+        let (volumes, sync_loops): (Vec<Arc<Volume>>, Vec<_>) = dirs
             .into_iter()
             .map(|dir| {
                 let (syncer, sync_loop) = Syncer::new();
                 (Arc::new(Volume { dir, syncer }), sync_loop)
             })
             .unzip();
+        let interrupted = DashMap::new();
+        for volume in &volumes {
+            for name in volume.dir.interrupted_moves() {
+                interrupted.insert(name.clone(), Arc::clone(volume));
+            }
+        }
         let commits = Arc::new(Waiting::new(Arc::clone(&timers)));
         let fetches = Arc::new(Waiting::new(Arc::clone(&timers)));
         let upkeep = Upkeep::new(&config.load(), timers.now(), sync_loops);
@@ -94,12 +109,15 @@ impl Replicas {
             volumes,
             damaged: DashSet::new(),
             shared: Shared { timers, commits, fetches },
+            interrupted,
+            followed: Mutex::default(),
             by_name: DashMap::new(),
             by_id: DashMap::new(),
             next_key: AtomicU64::new(0),
             upkeep,
             rng,
             cleaner: Cleaner::new(&metrics),
+            mover: Mover::default(),
         }
     }
 

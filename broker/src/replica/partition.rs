@@ -19,7 +19,7 @@ use milena_storage::{
         Append, AppendError, Appended, FlushError, Log, LogConfig, Origin, ReadError, ReadLimits,
         ReadResult,
     },
-    manager::{Manager, PartitionName},
+    manager::{DeletedPartition, Manager, ManagerError, PartitionName},
     producers::EndMarker,
 };
 
@@ -55,6 +55,8 @@ pub struct Partition {
     in_sync_replicas: AtomicUsize,
     config: ArcSwap<TopicConfig>,
     gone: AtomicBool,
+    /// The log is on its way to another directory.
+    copying: AtomicBool,
     /// A timer for `flush.ms` is running.
     flush_armed: AtomicBool,
     itself: Weak<Self>,
@@ -88,6 +90,7 @@ impl Partition {
             in_sync_replicas: AtomicUsize::new(leadership.in_sync_replicas),
             config: ArcSwap::new(config),
             gone: AtomicBool::new(false),
+            copying: AtomicBool::new(false),
             flush_armed: AtomicBool::new(false),
             itself: Weak::clone(itself),
             shared,
@@ -221,6 +224,44 @@ impl Partition {
     pub(super) fn write<T>(&self, act: impl FnOnce(&Log) -> T) -> T {
         let _stays = self.moving.read().unwrap_or_else(PoisonError::into_inner);
         act(&self.place.load().log)
+    }
+
+    /// Puts the log that `finish` makes in `target` in the place of this one, while nobody writes,
+    /// and deletes this one. `None` if the topic was deleted.
+    pub(super) fn exchange_log(
+        self: &Arc<Self>,
+        target: &Arc<Volume>,
+        finish: impl FnOnce(&Log) -> Result<Arc<Log>, ManagerError>,
+    ) -> Result<Option<DeletedPartition>, ManagerError> {
+        let left = {
+            let _nobody_writes = self.moving.write().unwrap_or_else(PoisonError::into_inner);
+            if self.is_gone() {
+                return Ok(None);
+            }
+            let place = self.place();
+            let log = finish(&place.log)?;
+            self.place.store(Arc::new(Place { volume: Arc::clone(target), log }));
+            // Before anything more is promised: a start must not take the old one for the log.
+            place.volume.dir.delete(&self.name)
+        };
+        // Whoever waits for what was synced on the way is told.
+        self.request_sync();
+        left.map(Some)
+    }
+
+    /// Ends the partition's log, wherever it is by then.
+    pub(super) fn delete_log(&self) -> Result<(Arc<Manager>, DeletedPartition), ManagerError> {
+        let _stays = self.moving.read().unwrap_or_else(PoisonError::into_inner);
+        let dir = Arc::clone(&self.place.load().volume.dir);
+        dir.delete(&self.name).map(|deleted| (dir, deleted))
+    }
+
+    pub(super) fn is_copying(&self) -> bool {
+        self.copying.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_copying(&self, on: bool) {
+        self.copying.store(on, Ordering::Release);
     }
 
     /// Resolves when everything before `end` is committed. `deadline` is on the monotonic clock.

@@ -64,6 +64,13 @@ impl Topic {
         self.slots.load().iter().filter_map(online).collect()
     }
 
+    /// Partitions that should be here, but whose logs could not be opened.
+    pub(super) fn offline(&self) -> Vec<i32> {
+        let slots = self.slots.load();
+        let offline = (0..).zip(slots.iter()).filter(|(_, slot)| matches!(slot, Slot::Offline));
+        offline.map(|(index, _)| index).collect()
+    }
+
     pub(super) fn slot(&self, at: usize) -> Slot {
         self.slots.load().get(at).cloned().unwrap_or(Slot::Absent)
     }

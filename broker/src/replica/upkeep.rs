@@ -97,7 +97,7 @@ impl Upkeep {
 }
 
 impl Replicas {
-    /// Starts the threads that sync, the one that compacts, the one that works, and the task that
+    /// Starts the threads that sync, the ones that compact and move logs, the one that works, and the task that
     /// watches the schedule. All end with [`Replicas::close`].
     ///
     /// # Errors
@@ -111,6 +111,7 @@ impl Replicas {
             .map(|sync_loop| spawn.thread("syncer", Box::new(move || sync_loop.run())))
             .collect::<io::Result<Vec<_>>>()?;
         let cleaning = self.start_cleaner(spawn)?;
+        let moving = self.start_mover(spawn)?;
         let replicas = Arc::clone(self);
         let work = move || {
             while let Some(work) = queue.blocking_recv() {
@@ -121,7 +122,7 @@ impl Replicas {
                         let _ = answer.send(replicas.delete_all(&deletions));
                     }
                     Work::Close { done } => {
-                        replicas.close_all(syncing, cleaning);
+                        replicas.close_all(syncing, [cleaning, moving]);
                         let _ = done.send(());
                         break;
                     }
@@ -221,6 +222,7 @@ impl Replicas {
         if let Some(snapshots) = &mut *lock(&self.upkeep.snapshots) {
             snapshots.keep_up();
         }
+        self.retry_offline();
         self.note_offsets();
     }
 
@@ -246,10 +248,13 @@ impl Replicas {
         trimmed.into_iter().map(answer).collect()
     }
 
-    fn close_all(&self, syncing: Vec<JoinHandle<()>>, cleaning: Option<JoinHandle<()>>) {
+    fn close_all(&self, syncing: Vec<JoinHandle<()>>, others: [Option<JoinHandle<()>>; 2]) {
         self.cleaner.stop();
-        if cleaning.is_some_and(|cleaning| cleaning.join().is_err()) {
-            error!("the compacting thread had failed");
+        self.mover.stop();
+        for thread in others.into_iter().flatten() {
+            if thread.join().is_err() {
+                error!("a thread that compacts or moves logs had failed");
+            }
         }
         for volume in &self.volumes {
             volume.syncer.stop();
@@ -276,7 +281,8 @@ impl Replicas {
         if before > high_watermark || before < Offset::ZERO {
             return Err(DeleteRecordsError::BeyondHighWatermark);
         }
-        let deleted = partition.log().advance_start(before).map_err(DeleteRecordsError::Trim)?;
+        let deleted = partition.write(|log| log.advance_start(before));
+        let deleted = deleted.map_err(DeleteRecordsError::Trim)?;
         self.remove_later(partition, deleted);
         Ok(partition.log().start_offset())
     }
@@ -289,8 +295,13 @@ impl Replicas {
     }
 
     /// Frees a deleted partition's space after `file.delete.delay.ms`.
-    pub(super) fn remove_partition_later(&self, of: &Partition, partition: DeletedPartition) {
-        let dir = Arc::clone(&of.place().volume.dir);
+    pub(super) fn remove_partition_later(
+        &self,
+        of: &Partition,
+        dir: &Arc<Manager>,
+        partition: DeletedPartition,
+    ) {
+        let dir = Arc::clone(dir);
         self.upkeep.remove_at(self.removal_due(of), Removal::Partition { dir, partition });
     }
 

@@ -53,6 +53,12 @@ impl PartitionName {
         name + &suffix
     }
 
+    /// Whether a copy of the partition's log can have a directory of its own.
+    #[must_use]
+    pub fn may_move(&self) -> bool {
+        self.future(Uuid::ZERO).is_some()
+    }
+
     /// Where the partition's log grows in the directory that it moves to: as Kafka has it. `None`
     /// if that is too long for a file's name.
     pub(super) fn future(&self, id: Uuid) -> Option<String> {

@@ -130,9 +130,7 @@ fn a_deleted_partition_does_not_come_back() {
         log.flush().unwrap();
         first.checkpoint().unwrap();
         first.delete(&name("a")).unwrap();
-        assert!(
-            log.append(crate::log::tests::batch(1, &["x"]), crate::log::tests::client()).is_err()
-        );
+        assert!(log.append(batch(1, &["x"]), client()).is_err());
         disk.crash(crash);
         drop((log, first));
 

@@ -1,6 +1,5 @@
 //! DescribeLogDirs v1-5. v3 has an error for the whole, v4 the volume's size (KIP-827), v5 cordoned
-//! directories (KIP-1066). Left out: cordoning, and replicas on their way from one directory to
-//! another.
+//! directories (KIP-1066). Left out: cordoning.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -45,10 +44,15 @@ fn partitions_asked_for(topics: Vec<DescribableLogDirTopic>) -> Asked {
 
 /// One directory with those of its partitions that were asked for, or all.
 fn describe(dir: LogDir, asked: Option<&Asked>) -> DescribeLogDirsResult {
-    let mut topics: BTreeMap<Str, BTreeMap<i32, u64>> = BTreeMap::new();
+    let mut topics: BTreeMap<Str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for log in dir.logs {
         if asked.is_none_or(|asked| asked.contains(&(log.topic.clone(), log.partition))) {
-            topics.entry(log.topic).or_default().insert(log.partition, log.bytes);
+            topics.entry(log.topic).or_default().push(DescribeLogDirsPartition {
+                partition_index: log.partition,
+                partition_size: clamped(log.bytes),
+                offset_lag: log.copy_lag.unwrap_or(0),
+                is_future_key: log.copy_lag.is_some(),
+            });
         }
     }
     let error_code = match dir.space {
@@ -61,20 +65,16 @@ fn describe(dir: LogDir, asked: Option<&Asked>) -> DescribeLogDirsResult {
     DescribeLogDirsResult {
         error_code,
         log_dir: Str::from(path.display().to_string()),
-        topics: topics.into_iter().map(|(name, sizes)| topic(name, sizes)).collect(),
+        topics: topics.into_iter().map(|(name, partitions)| topic(name, partitions)).collect(),
         total_bytes: total,
         usable_bytes: available,
         is_cordoned: false,
     }
 }
 
-fn topic(name: Str, sizes: BTreeMap<i32, u64>) -> DescribeLogDirsTopic {
-    let partitions = sizes.into_iter().map(|(partition_index, bytes)| DescribeLogDirsPartition {
-        partition_index,
-        partition_size: clamped(bytes),
-        ..DescribeLogDirsPartition::default()
-    });
-    DescribeLogDirsTopic { name, partitions: partitions.collect() }
+fn topic(name: Str, mut partitions: Vec<DescribeLogDirsPartition>) -> DescribeLogDirsTopic {
+    partitions.sort_by_key(|partition| partition.partition_index);
+    DescribeLogDirsTopic { name, partitions }
 }
 
 fn clamped(bytes: u64) -> i64 {

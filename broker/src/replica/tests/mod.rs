@@ -1,5 +1,7 @@
 //! Partitions over a disk that fails on demand, in a time that stands still until told otherwise.
 
+mod volumes;
+
 use std::{future::ready, path::Path, pin::pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
