@@ -58,6 +58,7 @@ pub(crate) struct Ledger {
     history: History,
     /// Passes whenever something is noted.
     clock: u64,
+    failing: bool,
 }
 
 /// All of a partition.
@@ -90,6 +91,19 @@ struct Trim {
 impl Ledger {
     pub(crate) fn new(writers: impl IntoIterator<Item = (u32, Kind)>) -> Self {
         Self { writers: writers.into_iter().collect(), ..Self::default() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sent.is_empty()
+    }
+
+    /// Whether the machine is failing, so that errors are no fault of the broker.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing
+    }
+
+    pub(crate) fn set_failing(&mut self, failing: bool) {
+        self.failing = failing;
     }
 
     pub(crate) fn acknowledged(&self) -> usize {
@@ -185,7 +199,7 @@ impl Ledger {
             value: value.id(place),
             outcome,
             idempotent: kind == Kind::Idempotent,
-            committed: kind != Kind::Leader,
+            committed: kind.waits_for_all(),
             transaction: None,
         };
         let asked = self.sent[&place][&value];

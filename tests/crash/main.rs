@@ -2,7 +2,8 @@
 //! was acknowledged: records, deleted records, topics made and topics deleted.
 //!
 //! `MILENA_CRASH_KILLS` says how often (6), `MILENA_CRASH_SEED` repeats the sizes and the moments
-//! of an earlier run, as far as the machine is the same.
+//! of an earlier run, as far as the machine is the same. `MILENA_CRASH_BROKER` is another program
+//! to kill, such as an optimised one.
 
 #![allow(
     clippy::disallowed_methods,
@@ -15,23 +16,18 @@
 mod chores;
 mod dice;
 mod ledger;
+mod power;
+mod rounds;
 mod writer;
 
 use std::{
-    collections::BTreeMap,
     env,
-    net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex},
     thread,
     time::{Duration, SystemTime},
 };
 
-use milena_broker::client::{ClientError, Cluster};
-use milena_protocol::messages::{
-    CreateTopicsRequest,
-    topics::create_topics::{CreatableTopic, CreatableTopicConfig},
-};
 use milena_storage::{
     fs::{Disk, RealDisk},
     verify::{Depth, Finding, verify},
@@ -39,49 +35,23 @@ use milena_storage::{
 use milena_tests::{Process, Program};
 use tempfile::TempDir;
 
-use chores::Chores;
 use dice::Dice;
-use ledger::{Found, Ledger, Place, read_topic};
+use ledger::Ledger;
+use rounds::{Rounds, SETTINGS, check, create_topics};
 use writer::{Kind, Writer};
 
 #[test]
 fn what_was_acknowledged_outlives_every_kill() {
-    let seed = number("MILENA_CRASH_SEED").unwrap_or_else(now);
+    let seed = number(SEED).unwrap_or_else(now);
     let kills = number("MILENA_CRASH_KILLS").unwrap_or(KILLS);
     println!("MILENA_CRASH_SEED={seed} MILENA_CRASH_KILLS={kills}");
-    let mut dice = Dice::new(seed);
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
-    let mut writers = WRITERS.map(|(id, topic, kind)| Writer::new(id, topic, kind, dice.split()));
-    let mut chores = Chores::new(TRIMMED.to_vec(), dice.split());
-    let ledger = Mutex::new(Ledger::new(WRITERS.map(|(id, _, kind)| (id, kind))));
-    for kill in 0..kills {
-        let broker = program().start(&data, SETTINGS);
-        if kill == 0 {
-            block_on(create_topics(broker.address())).unwrap();
-        }
-        check(&ledger, broker.address());
-        block_on(chores.check(broker.address(), &data));
-        thread::scope(|scope| {
-            let (address, ledger) = (broker.address(), &ledger);
-            for writer in &mut writers {
-                scope.spawn(move || block_on(writer.run(address, ledger)));
-            }
-            let chores = chores.run(address, ledger);
-            scope.spawn(|| block_on(chores));
-            thread::sleep(Duration::from_millis(u64::from(100 + dice.below(700))));
-            broker.kill();
-        });
+    let mut rounds = Rounds::new(&data, seed, &WRITERS);
+    for _ in 0..kills {
+        rounds.work(|broker, _| broker.kill());
     }
-    let broker = program().start(&data, SETTINGS);
-    check(&ledger, broker.address());
-    block_on(chores.check(broker.address(), &data));
-    broker.stop();
-    assert_eq!(findings(&data), [], "seed {seed}");
-    let ledger = ledger.into_inner().unwrap();
-    println!("{} records acknowledged, {} there", ledger.acknowledged(), ledger.records());
-    assert!(ledger.acknowledged() > 0);
-    assert_eq!(ledger.verdicts(), [], "seed {seed}");
+    rounds.finish();
 }
 
 #[test]
@@ -141,39 +111,8 @@ fn a_directory_of_another_node_or_cluster_is_refused() {
 }
 
 fn program() -> Program {
-    Program::new(env!("CARGO_BIN_EXE_milena-to-kill"))
-}
-
-async fn create_topics(address: SocketAddr) -> Result<(), ClientError> {
-    let mut cluster = Cluster::connect(&address.to_string(), Duration::from_secs(10)).await?;
-    let small_segments =
-        CreatableTopicConfig { name: "segment.bytes".into(), value: Some(SEGMENT_BYTES.into()) };
-    let request = CreateTopicsRequest {
-        topics: TOPICS
-            .iter()
-            .map(|&(name, partitions)| CreatableTopic {
-                name: name.into(),
-                num_partitions: partitions,
-                replication_factor: 1,
-                configs: vec![small_segments.clone()],
-                ..CreatableTopic::default()
-            })
-            .collect(),
-        timeout_ms: 10_000,
-        ..CreateTopicsRequest::default()
-    };
-    for topic in cluster.call_controller(&request).await?.topics {
-        ClientError::check("create a topic", topic.error_code, topic.error_message.as_deref())?;
-    }
-    Ok(())
-}
-
-fn check(ledger: &Mutex<Ledger>, address: SocketAddr) {
-    let mut found: BTreeMap<Place, Found> = BTreeMap::new();
-    for (topic, _) in TOPICS {
-        found.extend(block_on(read_topic(address, topic)));
-    }
-    ledger.lock().unwrap().check(found);
+    let own = env!("CARGO_BIN_EXE_milena-to-kill");
+    Program::new(&env::var("MILENA_CRASH_BROKER").unwrap_or_else(|_| own.to_owned()))
 }
 
 fn findings(data: &Path) -> Vec<Finding> {
@@ -196,8 +135,8 @@ fn now() -> u64 {
     u64::from(since.subsec_nanos())
 }
 
+const SEED: &str = "MILENA_CRASH_SEED";
 const KILLS: u64 = 6;
-const TOPICS: [(&str, i32); 2] = [("all", 3), ("mixed", 2)];
 const WRITERS: [(u32, &str, Kind); 5] = [
     (0, "all", Kind::Idempotent),
     (1, "all", Kind::Idempotent),
@@ -205,9 +144,3 @@ const WRITERS: [(u32, &str, Kind); 5] = [
     (3, "mixed", Kind::Leader),
     (4, "mixed", Kind::All),
 ];
-/// Where records are deleted now and then.
-const TRIMMED: [Place; 4] = [("mixed", 0), ("mixed", 1), ("all", 1), ("all", 2)];
-/// Recovery points are noted while producers write, so that recovery begins in the midst of it.
-const SETTINGS: &[&str] = &["log.flush.offset.checkpoint.interval.ms=150"];
-/// The least that the broker allows.
-const SEGMENT_BYTES: &str = "1048576";

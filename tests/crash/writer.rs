@@ -39,6 +39,14 @@ pub(crate) enum Kind {
     All,
     /// `acks=1`; what was not acknowledged is given up.
     Leader,
+    /// As [`Kind::Leader`], on a machine that may lose its power: an answer promises nothing.
+    Hopeful,
+}
+
+impl Kind {
+    pub(crate) fn waits_for_all(self) -> bool {
+        matches!(self, Self::Idempotent | Self::All)
+    }
 }
 
 /// A batch for one partition.
@@ -57,6 +65,7 @@ impl Writer {
     pub(crate) async fn run(&mut self, address: SocketAddr, ledger: &Mutex<Ledger>) {
         match self.write(address, ledger).await {
             Ok(()) | Err(ClientError::Broken { .. } | ClientError::Unreachable { .. }) => {}
+            Err(_) if ledger.lock().expect("the ledger").is_failing() => {}
             Err(error) => panic!("writer {}: {error}", self.id),
         }
         if self.kind != Kind::Idempotent {
@@ -86,7 +95,7 @@ impl Writer {
             }
             let request = ProduceRequest {
                 transactional_id: None,
-                acks: if self.kind == Kind::Leader { 1 } else { -1 },
+                acks: if self.kind.waits_for_all() { -1 } else { 1 },
                 timeout_ms: 10_000,
                 topic_data: vec![TopicProduceData {
                     name: self.topic.into(),
@@ -132,12 +141,18 @@ impl Writer {
 
     fn take(&mut self, results: &[PartitionProduceResponse], ledger: &Mutex<Ledger>) {
         let mut ledger = ledger.lock().expect("the ledger");
-        for batch in self.unanswered.drain(..) {
+        for batch in std::mem::take(&mut self.unanswered) {
             let place: Place = (self.topic, batch.partition);
             let result = results.iter().find(|result| result.index == batch.partition);
             let result = result.expect("an answer for each partition");
+            if result.error_code != ErrorCode::None && ledger.is_failing() {
+                self.unanswered.push(batch);
+                continue;
+            }
             assert_eq!(result.error_code, ErrorCode::None, "writer {} to {place:?}", self.id);
-            ledger.note_acknowledged(place, result.base_offset, &batch.values);
+            if self.kind != Kind::Hopeful {
+                ledger.note_acknowledged(place, result.base_offset, &batch.values);
+            }
         }
     }
 }
