@@ -192,6 +192,29 @@ fn an_exit_code_says_what_kind_of_failure_it_was() {
 }
 
 #[test]
+fn each_load_runs_and_tells_what_it_moved() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start(data.path());
+    let run = |line: &str| {
+        let line = format!("bench {line} --json --warmup 0");
+        json_lines(&broker.milena(&line)).pop().unwrap()
+    };
+    let produced = run("produce --seconds 60 --mb 3 --batch-bytes 100000 --connections 2");
+    assert!(produced["all_bytes"].as_u64() >= Some(3_000_000), "{produced}");
+    let consumed = run("consume --seconds 60 --mb 5 --fetch-bytes 200000");
+    assert!(consumed["all_bytes"].as_u64() >= Some(5_000_000), "{consumed}");
+    assert!(consumed["latency_p50_us"].as_f64() > Some(0.0), "{consumed}");
+    let arrived = run("latency --seconds 60 --mb 1 --rate 10000 --batch-records 50");
+    assert!(arrived["all_records"].as_u64() >= Some(1000), "{arrived}");
+    let groups = run("groups --groups 2 --members 2 --partitions 3 --seconds 0.2");
+    assert_eq!(groups["members"], 4);
+    let open = run("connections --count 20 --fetch t --wait 10 --seconds 0.2");
+    assert_eq!(open["connections"], 20);
+    let sparse = run("partitions --count 30 --active 3 --seconds 0.2");
+    assert_eq!(sparse["all_records"].as_u64().map(|it| it % 3), Some(0), "{sparse}");
+}
+
+#[test]
 fn damage_on_disk_is_found_and_shown() {
     let data = tempfile::tempdir().unwrap();
     let broker = Broker::start(data.path());

@@ -8,6 +8,7 @@
 //! | 3         | no broker could be reached in time                    |
 //! | 4         | `log verify` or `log dump` found damage               |
 
+mod bench;
 mod completion;
 mod config;
 mod consume;
@@ -21,6 +22,8 @@ mod topic;
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::warn;
 
 use crate::client::{ClientError, Cluster};
 
@@ -45,6 +48,8 @@ enum Verb {
     Group(group::Group),
     #[command(subcommand)]
     Log(log::Log),
+    #[command(subcommand)]
+    Bench(bench::Bench),
     Completion(completion::Completion),
 }
 
@@ -104,6 +109,7 @@ fn execute(verb: Verb) -> anyhow::Result<Outcome> {
         Verb::Config(command) => block_on(command.run()),
         Verb::Group(command) => block_on(command.run()),
         Verb::Log(command) => command.run(),
+        Verb::Bench(command) => command.run(),
         Verb::Completion(command) => command.run(),
     }
 }
@@ -113,6 +119,18 @@ fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(command)?;
     Ok(Outcome::Done)
+}
+
+/// Takes as many file descriptors as the system grants for the asking: the usual limit of 1024 is
+/// for programs of another age, and each log and each connection has its own.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, ..limit };
+    if limit != most
+        && let Err(error) = setrlimit(Resource::Nofile, most)
+    {
+        warn!(%error, limit = limit.current, "the limit on open files stays low");
+    }
 }
 
 fn exit_code_of(error: &anyhow::Error) -> ExitCode {

@@ -23,6 +23,12 @@ pub(super) fn error(error: &anyhow::Error) {
     eprintln!("milena: {error:#}");
 }
 
+/// What goes on, in one line that the next one replaces.
+#[expect(clippy::print_stderr, reason = "the command line speaks to a person")]
+pub(super) fn progress(text: &str) {
+    eprint!("\r\x1b[2K{text}");
+}
+
 /// Whoever read our output went away: nothing to report.
 pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

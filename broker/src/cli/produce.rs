@@ -60,7 +60,7 @@ pub(super) struct Produce {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum CodecArg {
+pub(super) enum CodecArg {
     None,
     Gzip,
     Snappy,
@@ -224,7 +224,7 @@ fn split_once<'a>(line: &'a [u8], separator: &[u8]) -> (&'a [u8], Option<&'a [u8
     parts.map_or((line, None), |(key, value)| (key, Some(value)))
 }
 
-fn acks(text: &str) -> Result<i16, String> {
+pub(super) fn acks(text: &str) -> Result<i16, String> {
     match text {
         "all" | "-1" => Ok(-1),
         "1" => Ok(1),

@@ -9,11 +9,11 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use milena_storage::fs::{Disk, Mode, RealDisk};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
+use super::allow_many_files;
 use crate::{
     config::{BrokerConfig, Settings, parse_assignment, parse_properties},
     wiring::{Broker, Seams},
@@ -109,18 +109,6 @@ fn tell() {
         let thread = std::thread::current();
         error!(thread = thread.name(), "{panic}");
     }));
-}
-
-/// Takes as many file descriptors as the system grants for the asking: the usual limit of 1024 is
-/// for programs of another age, and each log and each connection has its own.
-fn allow_many_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let most = Rlimit { current: limit.maximum, ..limit };
-    if limit != most
-        && let Err(error) = setrlimit(Resource::Nofile, most)
-    {
-        warn!(%error, limit = limit.current, "the limit on open files stays low");
-    }
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

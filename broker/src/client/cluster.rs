@@ -145,6 +145,12 @@ impl Cluster {
         Ok(topic)
     }
 
+    /// Where a node listens, as far as the last metadata told.
+    #[must_use]
+    pub fn address_of(&self, node: i32) -> Option<&str> {
+        self.addresses.get(&node).map(String::as_str)
+    }
+
     /// The nodes that the last metadata named.
     pub(super) fn nodes(&self) -> Vec<i32> {
         self.addresses.keys().copied().collect()

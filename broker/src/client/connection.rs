@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::ClientError;
+use super::{ClientError, Receiver, Sender};
 
 /// Versions that the broker serves, by API key.
 type Served = BTreeMap<i16, (i16, i16)>;
@@ -104,6 +104,13 @@ impl Connection {
             Ok(written) => written.map_err(|source| ClientError::Broken { address, source }),
             Err(_) => Err(ClientError::TimedOut { address, after: limit }),
         }
+    }
+
+    /// Gives up one request at a time for many in flight.
+    #[must_use]
+    pub fn into_pipeline(self) -> (Sender, Receiver) {
+        let (incoming, outgoing) = self.stream.into_split();
+        (Sender::new(self.address.clone(), outgoing), Receiver::new(self.address, incoming))
     }
 
     async fn negotiate(&mut self) -> Result<Served, ClientError> {
@@ -205,5 +212,5 @@ impl Connection {
     }
 }
 
-const CLIENT_ID: &str = "milena";
-const FRAME_BYTES_MAX: usize = 256 << 20;
+pub(super) const CLIENT_ID: &str = "milena";
+pub(super) const FRAME_BYTES_MAX: usize = 256 << 20;

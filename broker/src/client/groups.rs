@@ -159,6 +159,15 @@ impl Cluster {
 
     /// The connection to the broker that coordinates a group.
     async fn coordinator(&mut self, group: &str) -> Result<&mut Connection, ClientError> {
+        let node = self.coordinator_of(group).await?;
+        self.broker(node).await
+    }
+
+    /// The broker that coordinates a group, once there is one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn coordinator_of(&mut self, group: &str) -> Result<i32, ClientError> {
         let request = FindCoordinatorRequest {
             key: group.into(),
             key_type: GROUP_KEY,
@@ -173,7 +182,7 @@ impl Cluster {
                 None => (answer.node_id, answer.error_code),
             };
             if code == ErrorCode::None {
-                return self.broker(node).await;
+                return Ok(node);
             }
             tries -= 1;
             if tries == 0 || !code.is_retriable() {

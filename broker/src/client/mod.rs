@@ -7,6 +7,7 @@ mod connection;
 mod consumer;
 mod groups;
 mod partitioner;
+mod pipeline;
 mod producer;
 
 use std::{io, time::Duration};
@@ -17,6 +18,7 @@ pub use cluster::{Cluster, OffsetAt};
 pub use connection::Connection;
 pub use consumer::{Consumed, Consumer, Start};
 pub use groups::Committed;
+pub use pipeline::{Prepared, Receiver, Sender};
 pub use producer::{Outgoing, Producer, ProducerOptions, Sent};
 
 /// Why a call did not give an answer.
