@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, Rng},
     config::BrokerConfig,
     controller::Controller,
-    coordinator::group::GroupCoordinator,
+    coordinator::{group::GroupCoordinator, txn::TransactionCoordinator},
     metadata::Metadata,
     metrics::Registry,
     purgatory::Timers,
@@ -31,6 +31,7 @@ pub struct Services {
     pub controller: Controller,
     pub replicas: Arc<Replicas>,
     pub groups: Arc<GroupCoordinator>,
+    pub transactions: Arc<TransactionCoordinator>,
     pub fetch_sessions: FetchSessions<Arc<Partition>>,
     pub identity: Identity,
     /// Every API served, as ApiVersions tells it: the side that lists them is above this one.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    GroupSettings, Key, Kind, Layers, Listener, Settings, TopicConfig, Update, Value, WrongValue,
-    table,
+    GroupSettings, Key, Kind, Layers, Listener, Settings, TopicConfig, TransactionSettings, Update,
+    Value, WrongValue, table,
 };
 
 /// What is in force on this broker. Immutable: a change while running makes a new one.
@@ -52,6 +52,7 @@ pub struct BrokerConfig {
     pub socket_request_max_bytes: i32,
     /// What a topic has that overrides nothing.
     pub topic: TopicConfig,
+    pub transactions: TransactionSettings,
     /// Where all of this came from.
     pub layers: Layers,
 }
@@ -132,6 +133,7 @@ impl BrokerConfig {
             transaction_verification: read.boolean("transaction.partition.verification.enable")?,
             socket_request_max_bytes: read.int("socket.request.max.bytes")?,
             topic: TopicConfig::broker_default(&layers)?,
+            transactions: TransactionSettings::resolve(&read)?,
             layers,
         })
     }

@@ -12,6 +12,7 @@ mod listener;
 mod properties;
 mod table;
 mod topic;
+mod transactions;
 
 #[cfg(test)]
 mod document;
@@ -25,3 +26,4 @@ pub use listener::Listener;
 pub use properties::{BadLine, parse_assignment, parse_properties};
 pub use table::{Table, table};
 pub use topic::{Compression, FlushPolicy, TimestampType, TopicConfig};
+pub use transactions::TransactionSettings;

@@ -2,16 +2,18 @@
 
 use milena_protocol::{
     messages::{
-        AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
-        ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest,
-        DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-        DescribeGroupsRequest, DescribeLogDirsRequest, DescribeQuorumRequest,
-        DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
-        HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
-        LeaveGroupRequest, ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
-        ListPartitionReassignmentsRequest, MetadataRequest, OffsetCommitRequest,
-        OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
-        SyncGroupRequest, UpdateFeaturesRequest,
+        AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest,
+        AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest,
+        CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
+        DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
+        DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+        DescribeTransactionsRequest, ElectLeadersRequest, EndTxnRequest, FetchRequest,
+        FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
+        InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListConfigResourcesRequest,
+        ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+        ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
+        OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
+        UpdateFeaturesRequest, WriteTxnMarkersRequest,
     },
     wire::{Message, Request},
 };
@@ -40,6 +42,10 @@ routes! {
     DeleteRecordsRequest => handlers::data::delete_records;
     InitProducerIdRequest => handlers::txn::init_producer_id;
     OffsetForLeaderEpochRequest => handlers::data::offset_for_leader_epoch;
+    AddPartitionsToTxnRequest => handlers::txn::add_partitions_to_txn;
+    AddOffsetsToTxnRequest => handlers::txn::add_offsets_to_txn;
+    EndTxnRequest => handlers::txn::end_txn;
+    WriteTxnMarkersRequest => handlers::txn::write_txn_markers;
     DescribeConfigsRequest => handlers::configs::describe_configs;
     AlterConfigsRequest => handlers::configs::alter_configs;
     AlterReplicaLogDirsRequest => handlers::cluster::alter_replica_log_dirs;
@@ -54,6 +60,8 @@ routes! {
     DescribeQuorumRequest => handlers::quorum::describe_quorum;
     UpdateFeaturesRequest => handlers::cluster::update_features;
     DescribeClusterRequest => handlers::cluster::describe_cluster;
+    DescribeTransactionsRequest => handlers::txn::describe_transactions;
+    ListTransactionsRequest => handlers::txn::list_transactions;
     ListConfigResourcesRequest => handlers::configs::list_config_resources;
     DescribeTopicPartitionsRequest => handlers::topics::describe_topic_partitions;
 }

@@ -6,7 +6,7 @@ use milena_storage::log::{AppendError, ReadError, TrimError};
 
 use crate::{
     controller::Refusal,
-    coordinator::runtime::Unavailable,
+    coordinator::{runtime::Unavailable, txn::NotWritten},
     replica::{
         DeleteRecordsError, EpochError, Missing, MoveError, Uncommitted, fetch::FetchError,
         fetch_session::SessionError,
@@ -175,16 +175,17 @@ impl Coded for Uncommitted {
 
 impl Coded for Unavailable {
     fn code(&self) -> ErrorCode {
+        Self::code(*self)
+    }
+}
+
+impl Coded for NotWritten {
+    fn code(&self) -> ErrorCode {
         match self {
-            Self::Loading => ErrorCode::CoordinatorLoadInProgress,
-            Self::NotHere => ErrorCode::NotCoordinator,
-            Self::Overloaded | Self::NotAppended | Self::TimedOut => {
-                ErrorCode::CoordinatorNotAvailable
-            }
+            Self::Gone => ErrorCode::UnknownTopicOrPartition,
             Self::FencedProducer => ErrorCode::InvalidProducerEpoch,
             Self::FencedCoordinator => ErrorCode::TransactionCoordinatorFenced,
-            // No other attempt would fare better, and there is no code that says so.
-            Self::TooLarge => ErrorCode::UnknownServerError,
+            Self::NotNow => ErrorCode::NotLeaderOrFollower,
         }
     }
 }

@@ -40,10 +40,13 @@ impl Registry {
     }
 
     pub fn gauge(&self, name: &'static Name) -> Gauge {
+        self.gauge_of(name, "")
+    }
+
+    /// The gauge for one value of the metric's label.
+    pub fn gauge_of(&self, name: &'static Name, label: &'static str) -> Gauge {
         let mut metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        match metrics
-            .entry(Key { name, label: "" })
-            .or_insert_with(|| Metric::Gauge(Gauge::default()))
+        match metrics.entry(Key { name, label }).or_insert_with(|| Metric::Gauge(Gauge::default()))
         {
             Metric::Gauge(gauge) => gauge.clone(),
             Metric::Counter(_) => Gauge::default(),

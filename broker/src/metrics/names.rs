@@ -44,3 +44,9 @@ pub static UNCLEANABLE_PARTITIONS: Name = plain(
     "milena_uncleanable_partitions",
     "Partitions that are not compacted any more, as something in them cannot be read.",
 );
+pub static TRANSACTIONS: Name =
+    labelled("milena_transactions", "state", "Transactional ids that this broker coordinates.");
+pub static TRANSACTION_MARKERS_WAITING: Name = plain(
+    "milena_transaction_markers_waiting",
+    "Ends of transactions that are decided and not yet written to their partitions.",
+);

@@ -7,13 +7,18 @@ use bytes::Bytes;
 use milena_protocol::{Offset, Timestamp};
 use milena_storage::log::{AppendError, Origin, ReadLimits};
 
-use super::Seams;
+use super::{
+    Seams,
+    markers::{self, FromController},
+};
 use crate::{
     config::BrokerConfig,
     coordinator::{
-        group::{GroupCoordinator, Limits},
+        group::{self, GroupCoordinator},
         runtime::{AppendFailed, Committed, Logs, Lost, PartitionLog, ReadFailed, Surroundings},
+        txn::{self, TransactionCoordinator},
     },
+    metrics::Registry,
     purgatory::Timers,
     replica::{Partition, Replicas, Uncommitted},
 };
@@ -26,17 +31,44 @@ pub(super) fn groups<N>(
     replicas: &Arc<Replicas>,
 ) -> Arc<GroupCoordinator> {
     let commit_timeout = u64::try_from(config.groups.offsets_commit_timeout_ms).unwrap_or_default();
-    let around = Surroundings {
+    Arc::new(GroupCoordinator::new(
+        group::Limits::from_config(config),
+        Duration::from_millis(commit_timeout),
+        Arc::new(OnReplicas(Arc::clone(replicas))),
+        surroundings(seams, timers),
+    ))
+}
+
+/// The coordinator of transactions. It is to follow the metadata after `replicas` does.
+pub(super) fn transactions<N>(
+    config: &BrokerConfig,
+    seams: &Seams<N>,
+    timers: &Arc<Timers>,
+    (replicas, groups): (&Arc<Replicas>, &Arc<GroupCoordinator>),
+    producer_ids: Arc<FromController>,
+    metrics: Arc<Registry>,
+) -> Arc<TransactionCoordinator> {
+    let markers = markers::OnReplicas {
+        replicas: Arc::clone(replicas),
+        groups: Arc::clone(groups),
+        clock: Arc::clone(&seams.clock),
+    };
+    Arc::new(TransactionCoordinator::new(txn::Parts {
+        limits: txn::Limits::from_config(config),
+        logs: Arc::new(OnReplicas(Arc::clone(replicas))),
+        markers: Arc::new(markers),
+        producer_ids,
+        around: surroundings(seams, timers),
+        metrics,
+    }))
+}
+
+fn surroundings<N>(seams: &Seams<N>, timers: &Arc<Timers>) -> Surroundings {
+    Surroundings {
         clock: Arc::clone(&seams.clock),
         timers: Arc::clone(timers),
         spawn: Arc::clone(&seams.spawn),
-    };
-    Arc::new(GroupCoordinator::new(
-        Limits::from_config(config),
-        Duration::from_millis(commit_timeout),
-        Arc::new(OnReplicas(Arc::clone(replicas))),
-        around,
-    ))
+    }
 }
 
 #[derive(Debug)]

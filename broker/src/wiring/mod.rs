@@ -8,6 +8,7 @@ mod cluster;
 mod coordinators;
 mod directories;
 mod error;
+mod markers;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -17,6 +18,8 @@ use rustix::process::Resource;
 use tracing::{info, warn};
 
 pub use error::StartError;
+
+use markers::FromController;
 
 use crate::{
     clock::{Clock, Rng, SystemClock, SystemRng},
@@ -89,14 +92,25 @@ impl Broker {
             dirs: directories.clone(),
         }));
         let groups = coordinators::groups(&config, &seams, &timers, &replicas);
+        let producer_ids = Arc::new(FromController::default());
+        let transactions = coordinators::transactions(
+            &config,
+            &seams,
+            &timers,
+            (&replicas, &groups),
+            Arc::clone(&producer_ids),
+            Arc::clone(&metrics),
+        );
         let cluster = cluster::start(&seams, first, &current, |metadata, replayed| {
             replicas.load(replayed).map_err(StartError::Logs)?;
             replicas.start(&*seams.spawn).map_err(StartError::Thread)?;
             metadata.subscribe(Arc::clone(&replicas) as Arc<dyn Follow>);
             metadata.subscribe(Arc::clone(&groups) as Arc<dyn Follow>);
+            metadata.subscribe(Arc::clone(&transactions) as Arc<dyn Follow>);
             Ok(())
         })?;
         replicas.take_snapshots(cluster.snapshots);
+        producer_ids.set(cluster.controller.clone());
         let services = Arc::new(Services {
             clock: Arc::clone(&seams.clock),
             rng: Arc::clone(&seams.rng),
@@ -109,6 +123,7 @@ impl Broker {
             controller: cluster.controller,
             replicas,
             groups,
+            transactions,
             fetch_sessions: FetchSessions::from_config(&config),
             apis: dispatch::advertised(),
         });
@@ -158,6 +173,7 @@ impl Running {
         let timers = &self.services.timers;
         self.services.replicas.end_fetches();
         self.services.groups.stop();
+        self.services.transactions.stop();
         tokio::select! {
             () = self.network.stop() => info!("all connections are closed"),
             () = timers.sleep_until(timers.now() + grace) => {

@@ -55,15 +55,36 @@ fn the_first_search_creates_the_topic_that_groups_live_in() {
 }
 
 #[test]
+fn transactions_are_found_here_and_have_a_topic_of_their_own() {
+    let broker = TestBroker::start(&[("transaction.state.log.num.partitions", "7")]);
+    let mut client = broker.connect();
+    for version in 1..=6 {
+        let mut request = FindCoordinatorRequest { key_type: 1, ..Default::default() };
+        let found = if version < 4 {
+            request.key = Str::from_static("a");
+            let found = client.ask(version, &request);
+            (found.error_code, found.node_id)
+        } else {
+            request.coordinator_keys = vec![Str::from_static("a")];
+            let found = client.ask(version, &request).coordinators.remove(0);
+            (found.error_code, found.node_id)
+        };
+        assert_eq!(found, (ErrorCode::None, 1));
+    }
+    let all = client.ask(13, &MetadataRequest { topics: None, ..Default::default() });
+    let topic = &all.topics[0];
+    assert_eq!(topic.name.as_deref(), Some("__transaction_state"));
+    assert_eq!((topic.is_internal, topic.partitions.len()), (true, 7));
+}
+
+#[test]
 fn other_coordinators_are_not_there_yet() {
     let broker = TestBroker::start(&[]);
     let mut client = broker.connect();
     for version in 1..=6 {
-        for (key_type, least, code) in [
-            (1, 1, ErrorCode::CoordinatorNotAvailable),
-            (2, 6, ErrorCode::CoordinatorNotAvailable),
-            (9, 1, ErrorCode::InvalidRequest),
-        ] {
+        for (key_type, least, code) in
+            [(2, 6, ErrorCode::CoordinatorNotAvailable), (9, 1, ErrorCode::InvalidRequest)]
+        {
             let expected = if version < least { ErrorCode::InvalidRequest } else { code };
             let mut request = FindCoordinatorRequest { key_type, ..Default::default() };
             let found = if version < 4 {

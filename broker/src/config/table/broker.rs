@@ -605,12 +605,71 @@ pub(super) const KEYS: &[Key] = &[
         ..STATIC
     },
     Key {
+        name: "transaction.max.timeout.ms",
+        kind: Kind::Int,
+        default: Some("900000"),
+        valid: Valid::AtLeast(1),
+        doc: "The longest time that a producer may ask for before a transaction that it leaves \
+              open is aborted.",
+        ..STATIC
+    },
+    Key {
         name: "transaction.partition.verification.enable",
         kind: Kind::Boolean,
         default: Some("true"),
         doc: "A partition takes the first batch of a transaction only once the transaction's \
               coordinator has said that it is open (KIP-890).",
         ..DYNAMIC
+    },
+    Key {
+        name: "transaction.remove.expired.transaction.cleanup.interval.ms",
+        kind: Kind::Int,
+        default: Some("3600000"),
+        valid: Valid::AtLeast(1),
+        doc: "How often transactional ids are looked through for expired ones.",
+        ..STATIC
+    },
+    Key {
+        name: "transaction.state.log.min.isr",
+        kind: Kind::Int,
+        default: Some("2"),
+        valid: Valid::AtLeast(1),
+        doc: "`min.insync.replicas` of `__transaction_state`, when it is created; no more than \
+              there are brokers.",
+        ..STATIC
+    },
+    Key {
+        name: "transaction.state.log.num.partitions",
+        kind: Kind::Int,
+        default: Some("50"),
+        valid: Valid::AtLeast(1),
+        doc: "Partitions of `__transaction_state`, when it is created.",
+        ..STATIC
+    },
+    Key {
+        name: "transaction.state.log.replication.factor",
+        kind: Kind::Int,
+        default: Some("3"),
+        valid: Valid::AtLeast(1),
+        doc: "Replicas of `__transaction_state`, when it is created; no more than there are \
+              brokers.",
+        ..STATIC
+    },
+    Key {
+        name: "transaction.state.log.segment.bytes",
+        kind: Kind::Int,
+        default: Some("104857600"),
+        valid: Valid::AtLeast(SEGMENT_BYTES_MIN),
+        doc: "`segment.bytes` of `__transaction_state`, when it is created.",
+        ..STATIC
+    },
+    Key {
+        name: "transactional.id.expiration.ms",
+        kind: Kind::Int,
+        default: Some("604800000"),
+        valid: Valid::AtLeast(1),
+        doc: "How long a transactional id is remembered that nobody uses.",
+        ..STATIC
     },
 ];
 

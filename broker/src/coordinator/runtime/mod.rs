@@ -24,7 +24,7 @@ mod shards;
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use milena_protocol::{ProducerEpoch, ProducerId, Timestamp};
+use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId, Timestamp};
 use milena_storage::producers::EndMarker;
 
 pub use alarm::{Alarm, Ring};
@@ -192,6 +192,24 @@ pub enum Unavailable {
     FencedCoordinator,
     /// The records were not committed in time.
     TimedOut,
+}
+
+impl Unavailable {
+    /// What clients are told. It stands here, as coordinators answer them in their own words.
+    #[must_use]
+    pub const fn code(self) -> ErrorCode {
+        match self {
+            Self::Loading => ErrorCode::CoordinatorLoadInProgress,
+            Self::NotHere => ErrorCode::NotCoordinator,
+            Self::Overloaded | Self::NotAppended | Self::TimedOut => {
+                ErrorCode::CoordinatorNotAvailable
+            }
+            Self::FencedProducer => ErrorCode::InvalidProducerEpoch,
+            Self::FencedCoordinator => ErrorCode::TransactionCoordinatorFenced,
+            // No other attempt would fare better, and there is no code that says so.
+            Self::TooLarge => ErrorCode::UnknownServerError,
+        }
+    }
 }
 
 /// Length, attributes, deltas and the count of headers of a record, at most.

@@ -87,12 +87,26 @@ impl<M: Machine> Shard<M> {
         &self,
         request: M::Request,
     ) -> impl Future<Output = Result<M::Reply, Unavailable>> + use<M> {
+        let loading = self.phase() == Phase::Loading;
+        let asked = (!loading).then(|| self.ask_patiently(request));
+        async move {
+            match asked {
+                Some(asked) => asked.await,
+                None => Err(Unavailable::Loading),
+            }
+        }
+    }
+
+    /// As [`Shard::ask`], but of a shard that is still loading it waits until that is done.
+    ///
+    /// # Errors
+    /// See [`Unavailable`].
+    pub fn ask_patiently(
+        &self,
+        request: M::Request,
+    ) -> impl Future<Output = Result<M::Reply, Unavailable>> + use<M> {
         let (asker, answer) = oneshot::channel();
-        let refused = match self.phase() {
-            Phase::Loading => Some(Unavailable::Loading),
-            Phase::Failed => Some(Unavailable::NotHere),
-            Phase::Serving => self.inbox.request(request, asker).err(),
-        };
+        let refused = self.inbox.request(request, asker).err();
         async move {
             match refused {
                 Some(refused) => Err(refused),

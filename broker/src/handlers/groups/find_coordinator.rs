@@ -1,7 +1,7 @@
 //! FindCoordinator v0-6. v1 asks for transactions, too, v4 for many keys at once (KIP-699), v6 for
-//! share partitions (KIP-932). Left out: coordinators of transactions and share partitions. There
-//! is none yet, and that is what the answer says: "not available", which clients that do without
-//! ask again about in the background.
+//! share partitions (KIP-932). Left out: coordinators of share partitions. There is none yet, and
+//! that is what the answer says: "not available", which clients that do without ask again about in
+//! the background.
 
 use std::sync::Arc;
 
@@ -12,10 +12,9 @@ use milena_protocol::{
     },
     wire::Str,
 };
-use tracing::warn;
 
 use crate::{
-    coordinator::{group, runtime::partition_of},
+    coordinator::{group, runtime::partition_of, txn},
     handlers::{
         Context,
         brokers::{self, Seen},
@@ -29,14 +28,21 @@ pub async fn find_coordinator(
     cx: &Context,
     r: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
-    if r.key_type == GROUP {
-        make_sure_of_topic(services).await;
+    let topic = match r.key_type {
+        GROUP => Some(group::TOPIC),
+        TRANSACTION => Some(txn::TOPIC),
+        _ => None,
+    };
+    if let Some(topic) = topic {
+        internal_topics::make_sure_of(services, topic).await;
     }
     let brokers = brokers::seen_by(services, cx, false);
     let find = |key: Str| {
         let found = match r.key_type {
-            GROUP => group_coordinator(services, &brokers, &key).ok_or(NO_LEADER),
-            TRANSACTION => Err(ABSENT),
+            GROUP | TRANSACTION => {
+                let found = topic.and_then(|topic| coordinator(services, &brokers, topic, &key));
+                found.ok_or(NO_LEADER)
+            }
             SHARE if cx.version >= SHARE_FROM => Err(ABSENT),
             _ => Err((ErrorCode::InvalidRequest, "unknown type of coordinator")),
         };
@@ -59,26 +65,15 @@ pub async fn find_coordinator(
     }
 }
 
-/// Creates the topic that groups live in when somebody first asks for a group.
-async fn make_sure_of_topic(services: &Services) {
-    if services.metadata.image().topic(group::TOPIC).is_some() {
-        return;
-    }
-    let Some(topic) = internal_topics::creatable(services, group::TOPIC) else { return };
-    let outcomes = services.controller.create_topics(vec![topic], false).await;
-    // Another request may have been faster.
-    let failed = outcomes.into_iter().find_map(Result::err);
-    if let Some(refusal) =
-        failed.filter(|_| services.metadata.image().topic(group::TOPIC).is_none())
-    {
-        warn!(topic = group::TOPIC, ?refusal, "could not create the topic that groups live in");
-    }
-}
-
-/// The leader of the partition that the group lives in.
-fn group_coordinator<'a>(services: &Services, brokers: &'a [Seen], id: &str) -> Option<&'a Seen> {
+/// The leader of the partition of `topic` that holds what is called `id`.
+fn coordinator<'a>(
+    services: &Services,
+    brokers: &'a [Seen],
+    topic: &str,
+    id: &str,
+) -> Option<&'a Seen> {
     let image = services.metadata.image();
-    let topic = image.topic(group::TOPIC)?;
+    let topic = image.topic(topic)?;
     let count = i32::try_from(topic.partitions.len()).ok()?;
     let index = usize::try_from(partition_of(id, count)).ok()?;
     let leader = topic.partitions.get(index)?.leader;

@@ -9,7 +9,7 @@ use milena_protocol::{
 
 use crate::{
     coordinator::group::{Reply, Request},
-    handlers::{Context, error::Coded},
+    handlers::Context,
     services::Services,
 };
 
