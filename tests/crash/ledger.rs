@@ -59,6 +59,9 @@ pub(crate) struct Ledger {
     /// Passes whenever something is noted.
     clock: u64,
     failing: bool,
+    /// Acknowledged by a machine that had failed.
+    too_late: BTreeMap<(Place, i64), Value>,
+    too_late_and_lost: usize,
 }
 
 /// All of a partition.
@@ -97,7 +100,8 @@ impl Ledger {
         self.sent.is_empty()
     }
 
-    /// Whether the machine is failing, so that errors are no fault of the broker.
+    /// Whether the machine has failed, so that errors are no fault of the broker, and what it
+    /// acknowledges counts for nothing: without power nobody would have heard of it.
     pub(crate) fn is_failing(&self) -> bool {
         self.failing
     }
@@ -127,6 +131,15 @@ impl Ledger {
             assert_eq!(before, None, "{place:?} offset {offset} was given twice, now to {value:?}");
             self.history.push(self.sending(place, value, now, Outcome::Done { offset }));
         }
+    }
+
+    pub(crate) fn note_too_late(&mut self, place: Place, base: i64, values: &[Value]) {
+        self.too_late.extend((base..).zip(values).map(|(offset, &value)| ((place, offset), value)));
+    }
+
+    /// How many records of those that were acknowledged too late were not there.
+    pub(crate) fn too_late_and_lost(&self) -> usize {
+        self.too_late_and_lost
     }
 
     /// Somewhere in what was read, so that it is committed, and before the last of it.
@@ -160,6 +173,10 @@ impl Ledger {
                 let context = format!("{place:?} offset {offset} was acknowledged");
                 assert_eq!(found.at(offset), Some(value), "{context}");
             }
+        }
+        for ((place, offset), value) in std::mem::take(&mut self.too_late) {
+            let there = found.get(&place).is_some_and(|found| found.at(offset) == Some(&value));
+            self.too_late_and_lost += usize::from(!there);
         }
         for (place, before) in &self.read {
             let now = found.get(place).unwrap_or(&nothing);

@@ -72,6 +72,7 @@ impl<'a> Rounds<'a> {
         assert_eq!(findings(self.data), []);
         let ledger = self.ledger.into_inner().unwrap();
         println!("{} records acknowledged, {} there", ledger.acknowledged(), ledger.records());
+        println!("{} acknowledged after the machine failed, and lost", ledger.too_late_and_lost());
         assert!(ledger.acknowledged() > 0);
         assert_eq!(ledger.verdicts(), []);
     }

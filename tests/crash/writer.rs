@@ -145,7 +145,10 @@ impl Writer {
             let place: Place = (self.topic, batch.partition);
             let result = results.iter().find(|result| result.index == batch.partition);
             let result = result.expect("an answer for each partition");
-            if result.error_code != ErrorCode::None && ledger.is_failing() {
+            if ledger.is_failing() {
+                if result.error_code == ErrorCode::None && self.kind.waits_for_all() {
+                    ledger.note_too_late(place, result.base_offset, &batch.values);
+                }
                 self.unanswered.push(batch);
                 continue;
             }

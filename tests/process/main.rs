@@ -11,6 +11,7 @@
 
 mod bombs;
 mod fairness;
+mod faults;
 mod full_disk;
 mod idle;
 

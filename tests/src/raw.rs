@@ -70,10 +70,22 @@ impl RawClient {
     /// # Panics
     /// If it is not, or cannot be read whole.
     pub fn finish<R: Request>(&mut self, version: i16, correlation_id: i32) -> R::Response {
-        let mut frame = self.read_frame().expect("an answer");
+        self.try_finish::<R>(version, correlation_id).expect("an answer")
+    }
+
+    /// As [`RawClient::finish`]; `None` if the broker has closed the connection instead.
+    ///
+    /// # Panics
+    /// If it does anything else.
+    pub fn try_finish<R: Request>(
+        &mut self,
+        version: i16,
+        correlation_id: i32,
+    ) -> Option<R::Response> {
+        let mut frame = self.read_frame()?;
         let header = ResponseHeader::decode(&mut frame, R::KEY, version).expect("a header");
         assert_eq!(header.correlation_id, correlation_id, "answers are in order");
-        R::Response::decode_body(frame, version).expect("a body")
+        Some(R::Response::decode_body(frame, version).expect("a body"))
     }
 
     /// Sends a request and reads its answer.
