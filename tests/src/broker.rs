@@ -9,6 +9,7 @@ use milena_broker::{
     wiring::{Broker, Running, Seams},
 };
 use milena_protocol::Timestamp;
+use milena_storage::fs::{Disk, RealDisk};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -22,6 +23,7 @@ pub struct TestBroker {
     directory: TempDir,
     settings: BTreeMap<String, String>,
     clock: TestClock,
+    disk: Arc<dyn Disk>,
 }
 
 /// Which time a broker lives in.
@@ -53,6 +55,15 @@ impl TestBroker {
     /// If it does not start.
     #[must_use]
     pub fn start_in(clock: TestClock, settings: &[(&str, &str)]) -> Self {
+        Self::start_with(clock, Arc::new(RealDisk), settings)
+    }
+
+    /// As [`TestBroker::start_in`], on a disk of the test's.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn start_with(clock: TestClock, disk: Arc<dyn Disk>, settings: &[(&str, &str)]) -> Self {
         let directory = TempDir::new().expect("make a temporary directory");
         let own = [
             ("listeners", "PLAINTEXT://127.0.0.1:0".to_owned()),
@@ -66,7 +77,7 @@ impl TestBroker {
             .enable_all()
             .build()
             .expect("make a runtime");
-        let mut broker = Self { runtime, running: None, directory, settings, clock };
+        let mut broker = Self { runtime, running: None, directory, settings, clock, disk };
         broker.start_again();
         broker
     }
@@ -105,7 +116,7 @@ impl TestBroker {
         let samples = self.services().metrics.snapshot();
         let of_name = samples.iter().filter(|sample| sample.name.name == name);
         of_name
-            .filter(|sample| label.is_none_or(|label| sample.label == label))
+            .filter(|sample| label.is_none_or(|label| *sample.label == *label))
             .map(|sample| sample.value)
             .sum()
     }
@@ -121,6 +132,7 @@ impl TestBroker {
         let config = BrokerConfig::from_settings(self.settings.clone()).expect("valid settings");
         let started = self.runtime.block_on(async {
             let mut seams = Seams::real(&config);
+            seams.disk = Arc::clone(&self.disk);
             if let TestClock::Manual(clock) = &self.clock {
                 seams.clock = Arc::clone(clock) as Arc<dyn Clock>;
             }

@@ -7,18 +7,26 @@ pub mod names;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
+use milena_protocol::wire::Str;
 use names::Name;
 
 /// All metrics of one broker. Asking twice for the same name and label gives the same metric.
 #[derive(Debug, Default)]
 pub struct Registry {
     metrics: Mutex<BTreeMap<Key, Metric>>,
+    sources: Mutex<Vec<Weak<dyn Source>>>,
+}
+
+/// Metrics that are worked out when somebody asks, such as those of each topic.
+pub trait Source: Send + Sync + fmt::Debug {
+    fn sample(&self) -> Vec<Sample>;
 }
 
 impl Registry {
@@ -53,12 +61,29 @@ impl Registry {
         }
     }
 
+    /// Asks `source` from here on, for as long as somebody else keeps it.
+    pub fn add_source(&self, source: &Arc<dyn Source>) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.push(Arc::downgrade(source));
+    }
+
     /// Every metric with its label and present value, ordered by name and label.
     pub fn snapshot(&self) -> Vec<Sample> {
+        let sources: Vec<_> = {
+            let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+            sources.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut samples = self.own_samples();
+        samples.extend(sources.iter().flat_map(|source| source.sample()));
+        samples.sort_by(|a, b| (a.name, &a.label).cmp(&(b.name, &b.label)));
+        samples
+    }
+
+    fn own_samples(&self) -> Vec<Sample> {
         let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
         let sample = |(key, metric): (&Key, &Metric)| Sample {
             name: key.name,
-            label: key.label,
+            label: Str::from_static(key.label),
             value: match metric {
                 Metric::Counter(counter) => i64::try_from(counter.get()).unwrap_or(i64::MAX),
                 Metric::Gauge(gauge) => gauge.get(),
@@ -68,11 +93,11 @@ impl Registry {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     pub name: &'static Name,
     /// Empty for a metric without one.
-    pub label: &'static str,
+    pub label: Str,
     pub value: i64,
 }
 
@@ -154,7 +179,7 @@ mod tests {
         registry.counter_of(&names::CONNECTIONS_CLOSED, "panic").increment();
         registry.counter_of(&names::CONNECTIONS_CLOSED, "panic").add(2);
         registry.gauge(&names::CONNECTIONS).set(-4);
-        let sample = |name, label, value| Sample { name, label, value };
+        let sample = |name, label, value| Sample { name, label: Str::from_static(label), value };
         assert_eq!(
             registry.snapshot(),
             [sample(&names::CONNECTIONS, "", -4), sample(&names::CONNECTIONS_CLOSED, "panic", 3),]

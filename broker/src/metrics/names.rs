@@ -37,6 +37,17 @@ pub static REQUEST_BYTES_HELD: Name = plain(
     "milena_request_bytes_held",
     "Bytes of requests in memory: arriving, being handled or not yet answered.",
 );
+pub static UNSYNCED_BYTES: Name = labelled(
+    "milena_acknowledged_unsynced_bytes",
+    "topic",
+    "Bytes that clients were told are written but that a crash may take; 0 with acks=all under \
+     flush.policy=ack.",
+);
+pub static UNSYNCED_MS: Name = labelled(
+    "milena_acknowledged_unsynced_ms",
+    "topic",
+    "How long the oldest of those bytes have been waiting to be synced.",
+);
 pub static COMPACTIONS: Name = plain("milena_compactions_total", "Passes of log compaction.");
 pub static COMPACTION_BYTES: Name =
     plain("milena_compaction_bytes_total", "Bytes that log compaction read and wrote.");

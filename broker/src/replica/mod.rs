@@ -10,9 +10,13 @@ mod partition;
 mod schedule;
 mod settings;
 mod topic;
+mod unsynced;
 mod upkeep;
 
-use std::sync::{Arc, Mutex, atomic::AtomicU64};
+use std::{
+    sync::{Arc, Mutex, atomic::AtomicU64},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use dashmap::{DashMap, DashSet};
@@ -33,7 +37,7 @@ use crate::{
     clock::{Clock, Rng},
     config::BrokerConfig,
     metadata::Image,
-    metrics::Registry,
+    metrics::{Registry, Sample, Source, names},
     purgatory::Timers,
 };
 use cleaner::Cleaner;
@@ -65,6 +69,7 @@ pub struct Replicas {
     next_key: AtomicU64,
     upkeep: Upkeep,
     rng: Arc<dyn Rng>,
+    metrics: Arc<Registry>,
     cleaner: Cleaner,
     mover: Mover,
 }
@@ -118,6 +123,7 @@ impl Replicas {
             rng,
             cleaner: Cleaner::new(&metrics),
             mover: Mover::default(),
+            metrics,
         }
     }
 
@@ -149,6 +155,26 @@ impl Replicas {
     #[must_use]
     pub fn partitions(&self) -> Vec<Arc<Partition>> {
         self.by_id.iter().flat_map(|topic| topic.partitions()).collect()
+    }
+}
+
+/// What each topic's clients were told is written, but is not synced yet.
+impl Source for Replicas {
+    fn sample(&self) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        for topic in self.by_id.iter().map(|entry| Arc::clone(&entry)) {
+            let (mut bytes, mut age) = (0_u64, Duration::ZERO);
+            for partition in topic.partitions() {
+                let (more, since) = partition.at_risk();
+                (bytes, age) = (bytes.saturating_add(more), age.max(since));
+            }
+            let sample = |name, value| Sample { name, label: topic.name.clone(), value };
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+            samples.push(sample(&names::UNSYNCED_BYTES, bytes));
+            samples.push(sample(&names::UNSYNCED_MS, age_ms));
+        }
+        samples
     }
 }
 

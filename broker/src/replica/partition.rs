@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, PoisonError, RwLock, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -23,6 +23,7 @@ use milena_storage::{
     producers::EndMarker,
 };
 
+use super::unsynced::Unsynced;
 use crate::{
     config::{FlushPolicy, TopicConfig},
     purgatory::{Expire, Purgatory, Timers},
@@ -55,6 +56,7 @@ pub struct Partition {
     in_sync_replicas: AtomicUsize,
     config: ArcSwap<TopicConfig>,
     gone: AtomicBool,
+    unsynced: Mutex<Unsynced>,
     /// The log is on its way to another directory.
     copying: AtomicBool,
     /// A timer for `flush.ms` is running.
@@ -90,6 +92,7 @@ impl Partition {
             in_sync_replicas: AtomicUsize::new(leadership.in_sync_replicas),
             config: ArcSwap::new(config),
             gone: AtomicBool::new(false),
+            unsynced: Mutex::default(),
             copying: AtomicBool::new(false),
             flush_armed: AtomicBool::new(false),
             itself: Weak::clone(itself),
@@ -121,6 +124,26 @@ impl Partition {
     #[must_use]
     pub fn config(&self) -> Arc<TopicConfig> {
         self.config.load_full()
+    }
+
+    /// Takes note that somebody is told that everything before `end` is written, synced or not.
+    pub fn acknowledged(&self, end: Offset) {
+        if self.place.load().log.flushed_offset() < end {
+            self.unsynced().acknowledged(end, self.shared.timers.now());
+        }
+    }
+
+    /// Bytes that clients were told are written but that a crash may take, and how long the first
+    /// of them has been waiting to be synced.
+    #[must_use]
+    pub fn at_risk(&self) -> (u64, Duration) {
+        let log = self.log();
+        let mut unsynced = self.unsynced();
+        unsynced.synced(log.flushed_offset());
+        match unsynced.age(self.shared.timers.now()) {
+            Some(age) => (log.unsynced_bytes(), age),
+            None => (0, Duration::ZERO),
+        }
     }
 
     /// The end of what consumers see.
@@ -371,8 +394,12 @@ impl Partition {
         let end = appended.last_offset.next();
         match config.flush_policy {
             FlushPolicy::Ack => self.request_sync(),
-            FlushPolicy::Os => self.advance(end),
+            FlushPolicy::Os => {
+                self.acknowledged(end);
+                self.advance(end);
+            }
             FlushPolicy::Interval => {
+                self.acknowledged(end);
                 self.advance(end);
                 self.flush_in_time(&config, end);
             }
@@ -384,6 +411,10 @@ impl Partition {
             self.place.load().log.on_high_watermark(end);
             self.wake();
         }
+    }
+
+    fn unsynced(&self) -> MutexGuard<'_, Unsynced> {
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self) {
@@ -427,7 +458,10 @@ impl Flushed for Partition {
 
     fn flushed(&self, outcome: Result<Offset, FlushError>) {
         match outcome {
-            Ok(end) => self.advance(end),
+            Ok(end) => {
+                self.unsynced().synced(end);
+                self.advance(end);
+            }
             // Whoever waits for more than is synced waits in vain.
             Err(_) => self.wake(),
         }

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     config::{BrokerConfig, FlushPolicy},
     metadata::Snapshots,
+    metrics::Source,
     tasks::Spawn,
 };
 
@@ -110,6 +111,8 @@ impl Replicas {
             .into_iter()
             .map(|sync_loop| spawn.thread("syncer", Box::new(move || sync_loop.run())))
             .collect::<io::Result<Vec<_>>>()?;
+        let source: Arc<dyn Source> = Arc::<Self>::clone(self);
+        self.metrics.add_source(&source);
         let cleaning = self.start_cleaner(spawn)?;
         let moving = self.start_mover(spawn)?;
         let replicas = Arc::clone(self);

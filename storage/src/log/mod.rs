@@ -190,6 +190,14 @@ impl Log {
         state.flushed.offset < state.end.offset || state.directory_unsynced
     }
 
+    /// Bytes that a crash would take, or as many more as a segment has.
+    pub fn unsynced_bytes(&self) -> u64 {
+        let state = self.state();
+        let behind = state.segments.iter().filter(|it| it.base >= state.flushed.segment);
+        let held: u64 = behind.map(|segment| segment.size()).sum();
+        held.saturating_sub(state.flushed.position)
+    }
+
     /// Bytes of all segments, indexes not counted.
     pub fn size_bytes(&self) -> u64 {
         self.state().segments.iter().map(|segment| segment.size()).sum()

@@ -6,6 +6,7 @@ mod compaction;
 mod delete_records;
 mod fetch;
 mod fetch_session;
+mod flush_policy;
 mod list_offsets;
 mod offset_for_leader_epoch;
 mod produce;

@@ -143,6 +143,8 @@ impl Appending<'_> {
                     if self.acks == Some(Acks::All) {
                         let (end, place) = (appended.last_offset.next(), answers.len());
                         self.waits.push(Wait { partition, end, topic: at, place });
+                    } else if self.acks == Some(Acks::Leader) {
+                        partition.acknowledged(appended.last_offset.next());
                     }
                     answer
                 }
