@@ -13,7 +13,7 @@ use milena_protocol::{
         ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
         ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
         OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
-        UpdateFeaturesRequest, WriteTxnMarkersRequest,
+        TxnOffsetCommitRequest, UpdateFeaturesRequest, WriteTxnMarkersRequest,
     },
     wire::{Message, Request},
 };
@@ -44,6 +44,7 @@ routes! {
     OffsetForLeaderEpochRequest => handlers::data::offset_for_leader_epoch;
     AddPartitionsToTxnRequest => handlers::txn::add_partitions_to_txn;
     AddOffsetsToTxnRequest => handlers::txn::add_offsets_to_txn;
+    TxnOffsetCommitRequest => handlers::txn::txn_offset_commit;
     EndTxnRequest => handlers::txn::end_txn;
     WriteTxnMarkersRequest => handlers::txn::write_txn_markers;
     DescribeConfigsRequest => handlers::configs::describe_configs;

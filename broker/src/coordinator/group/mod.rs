@@ -9,6 +9,7 @@ pub mod assignor;
 #[cfg(test)]
 mod bench;
 mod classic;
+mod ends;
 mod kind;
 mod limits;
 mod machine;
@@ -17,6 +18,7 @@ pub mod regex;
 mod request;
 mod service;
 
+pub use ends::Seen;
 pub use limits::Limits;
 pub use machine::{Groups, Subject};
 pub use request::{InTransaction, Joiner, Reply, Request};

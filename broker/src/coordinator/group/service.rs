@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use milena_protocol::{Uuid, wire::Str};
+use milena_protocol::{ProducerId, Uuid, wire::Str};
 use milena_storage::producers::EndMarker;
 
-use super::{Groups, Limits, Reply, Request};
+use super::{
+    Groups, InTransaction, Limits, Reply, Request,
+    ends::{Ends, Seen},
+};
 use crate::{
     coordinator::runtime::{Logs, Shards, Surroundings, Unavailable},
     metadata::{Follow, Image, TopicChange},
@@ -19,6 +22,7 @@ pub const TOPIC: &str = "__consumer_offsets";
 pub struct GroupCoordinator {
     limits: Arc<Limits>,
     shards: Shards<Groups>,
+    ends: Ends,
 }
 
 impl GroupCoordinator {
@@ -30,7 +34,7 @@ impl GroupCoordinator {
         around: Surroundings,
     ) -> Self {
         let shards = Shards::new(TOPIC, commit_timeout, logs, around);
-        Self { limits: Arc::new(limits), shards }
+        Self { limits: Arc::new(limits), shards, ends: Ends::new() }
     }
 
     #[must_use]
@@ -50,6 +54,32 @@ impl GroupCoordinator {
         self.shards.ask(group, request)
     }
 
+    /// The partition of `__consumer_offsets` that holds a group's offsets, if this broker has any.
+    #[must_use]
+    pub fn partition_of(&self, group: &str) -> Option<i32> {
+        self.shards.partition_of(group)
+    }
+
+    /// To be taken before it is made sure that a transaction of `producer` is open.
+    #[must_use]
+    pub fn ends(&self, producer: ProducerId) -> Seen {
+        self.ends.seen(producer)
+    }
+
+    /// Commits offsets in a transaction that was open after `seen`; `None` if it may have ended
+    /// meanwhile, and is to be looked at again: what came after its marker would never end.
+    ///
+    /// # Errors
+    /// See [`Unavailable`].
+    pub fn commit_in_transaction(
+        &self,
+        r: &InTransaction,
+        seen: Seen,
+    ) -> Option<impl Future<Output = Result<Reply, Unavailable>> + use<>> {
+        let ask = || self.ask(&r.request.group_id, Request::CommitInTransaction(r.clone()));
+        self.ends.unless_ended(ProducerId(r.request.producer_id), seen, ask)
+    }
+
     /// Ends a producer's transaction in a partition of `__consumer_offsets`: what it committed there
     /// takes effect or is forgotten. Resolves once the marker is committed. It may be asked again.
     ///
@@ -60,7 +90,8 @@ impl GroupCoordinator {
         partition: i32,
         marker: EndMarker,
     ) -> impl Future<Output = Result<(), Unavailable>> + use<> {
-        let asked = self.shards.ask_at(partition, Request::EndTransaction(marker));
+        let end = || self.shards.ask_at(partition, Request::EndTransaction(marker));
+        let asked = self.ends.end(marker.producer, end);
         async move { asked.await.map(|_| ()) }
     }
 

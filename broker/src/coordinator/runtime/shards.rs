@@ -55,8 +55,14 @@ impl<M: Machine> Shards<M> {
         id: &str,
         request: M::Request,
     ) -> impl Future<Output = Result<M::Reply, Unavailable>> + use<M> {
+        self.ask_at(self.partition_of(id).unwrap_or(NO_PARTITION), request)
+    }
+
+    /// The partition that holds what is called `id`, if the topic is there.
+    #[must_use]
+    pub fn partition_of(&self, id: &str) -> Option<i32> {
         let count = i32::try_from(self.shards.load().len()).unwrap_or(i32::MAX);
-        self.ask_at(partition_of(id, count), request)
+        (count > 0).then(|| partition_of(id, count))
     }
 
     /// Asks the shard of one partition, in the same way.
@@ -165,3 +171,6 @@ impl<M: Machine> Shards<M> {
         self.shards.store(Arc::new((0..partitions).map(start).collect()));
     }
 }
+
+/// Nowhere to be found.
+const NO_PARTITION: i32 = -1;

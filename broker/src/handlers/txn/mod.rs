@@ -6,6 +6,7 @@ mod describe_transactions;
 mod end_txn;
 mod init_producer_id;
 mod list_transactions;
+mod txn_offset_commit;
 mod write_txn_markers;
 
 use milena_protocol::ErrorCode;
@@ -16,6 +17,7 @@ pub use describe_transactions::describe_transactions;
 pub use end_txn::end_txn;
 pub use init_producer_id::init_producer_id;
 pub use list_transactions::list_transactions;
+pub use txn_offset_commit::txn_offset_commit;
 pub use write_txn_markers::write_txn_markers;
 
 use super::Context;
