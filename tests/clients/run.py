@@ -13,6 +13,7 @@ import concurrent.futures
 import contextlib
 import json
 import pathlib
+import random
 import shutil
 import signal
 import sys
@@ -22,19 +23,22 @@ import time
 
 import brokers
 import drivers
+import rebalance
 import scenarios
 
 PARALLEL_CLIENTS = 4
 SECONDS_BEFORE_RESTART = 1.5  # for every client to be writing
 LEGEND = """\
-pass: as written    FAIL: see below    n.a.: the client lacks it    -: client not installed
+pass: as written    FAIL: see below    n.a.: the client lacks it    -: not installed, or not tried
 kafkajs reads through its own fetch requests where no group is asked for, as it has no consumer without one.
-kcat cannot set timestamps or delete; it creates topics by writing to them."""
+kcat cannot set timestamps or delete; it creates topics by writing to them.
+Rebalances are tried with three clients, whose drivers tell what happens to their partitions."""
 
 
 class Run:
-    def __init__(self, broker, names, directory):
+    def __init__(self, broker, names, directory, seed, form):
         self.broker, self.names, self.directory = broker, names, directory
+        self.seed, self.form = seed, form
         self.results = {}  # (scenario, client): {"outcome", "reason", "seconds"}
         self.written = {}  # (client, codec): (topic, records)
         self.drivers = {}
@@ -62,6 +66,7 @@ class Run:
                 for title, play in during:
                     if only in title:
                         self.during_restart(how, title, play)
+            self.rebalance(only)
             if brokers.DUMP_TOOL.exists():
                 self.dump()
 
@@ -138,6 +143,35 @@ class Run:
             for done in writing:
                 done.result()
 
+    def rebalance(self, only):
+        """Groups of many processes, all at once."""
+        groups = [
+            (title, name, scenario)
+            for title, clients, scenario in rebalance.SCENARIOS
+            for name in self.names
+            if only in title and name in clients
+        ]
+        if not groups:
+            return
+
+        def restart():
+            self.broker.stop(signal.SIGKILL)
+            self.broker.start()
+
+        gate = rebalance.Gate(len(groups), restart)
+        writers = {name: locked(self.drivers[name]) for name in self.names}
+        with concurrent.futures.ThreadPoolExecutor(len(groups)) as pool:
+            for title, name, scenario in groups:
+                pool.submit(self.judge, name, title, self.rebalancing(title, name, scenario, writers[name], gate))
+
+    def rebalancing(self, title, name, scenario, writer, gate):
+        def play():
+            with open(self.directory / f"{name} {title}.log", "wb", buffering=0) as log:
+                address = self.broker.address
+                rebalance.play(scenario, name, title, address, log, writer, gate, self.form, self.seed)
+
+        return play
+
     def judge(self, name, title, play):
         started = time.monotonic()
         outcome, reason = "pass", None
@@ -151,6 +185,17 @@ class Run:
             outcome, reason = "FAIL", f"{type(e).__name__}: {e}"
         seconds = round(time.monotonic() - started, 2)
         self.results[title, name] = {"outcome": outcome, "reason": reason, "seconds": seconds}
+
+
+def locked(driver):
+    """For many threads."""
+    lock = threading.Lock()
+
+    def call(*arguments, **named):
+        with lock:
+            return driver(*arguments, **named)
+
+    return call
 
 
 def show(results, versions):
@@ -183,6 +228,8 @@ def main():
     parser.add_argument("--clients", default=",".join(drivers.CLIENTS), help="some clients only")
     parser.add_argument("--only", default="", help="scenarios whose title contains this")
     parser.add_argument("--allow-missing", action="store_true", help="a client that is not installed is no failure")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of what happens to groups")
+    parser.add_argument("--long", action="store_true", help="much more happens to groups")
     parser.add_argument("--json", type=pathlib.Path, help="also write the results there")
     arguments = parser.parse_args()
 
@@ -197,8 +244,9 @@ def main():
 
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="milena-clients-") as directory:
-        broker = brokers.broker_of(arguments, directory)
-        run = Run(broker, names, logs)
+        broker = brokers.broker_of(arguments, directory, rebalance.BROKER_SETTINGS)
+        form = rebalance.LONG if arguments.long else rebalance.SHORT
+        run = Run(broker, names, logs, arguments.seed, form)
         try:
             run.everything(arguments.only)
         finally:
@@ -218,7 +266,7 @@ def main():
     }
     for path in filter(None, (logs / "results.json", arguments.json)):
         path.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"\n{broker.name}: {report['seconds']} s; logs in {logs}")
+    print(f"\n{broker.name}: {report['seconds']} s, seed {arguments.seed}; logs in {logs}")
     print(f"{outcomes.count('pass')} passed, {failed} failed")
     return 1 if failed else 0
 

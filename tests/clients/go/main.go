@@ -50,6 +50,9 @@ type command struct {
 	Timeout   int             `json:"timeout"`
 	Group     string          `json:"group"`
 	Member    string          `json:"member"`
+	Protocol  string          `json:"protocol"`
+	Instance  string          `json:"instance"`
+	SessionMs int             `json:"session_ms"`
 }
 
 // record is one record as commands and answers spell it; encoding/json makes base64 of the byte slices and null of nil.
@@ -82,11 +85,12 @@ type driver struct {
 	members   map[string]*member
 }
 
-// member is a consumer in a group and the partitions that it has at the moment.
+// member is a consumer in a group, the partitions that it has, and what happened to them since the last answer.
 type member struct {
 	client   *kgo.Client
 	mutex    sync.Mutex
 	assigned map[int32]bool
+	events   []any
 }
 
 func main() {
@@ -166,11 +170,14 @@ func (d *driver) answer(c *command) (object, error) {
 	case "poll":
 		return d.poll(cx, c)
 	case "commit":
-		return object{}, d.members[c.Member].client.CommitUncommittedOffsets(cx)
+		m := d.members[c.Member]
+		err := m.client.CommitUncommittedOffsets(cx)
+		return object{"events": m.newEvents()}, err
 	case "leave":
-		d.members[c.Member].client.Close()
+		m := d.members[c.Member]
 		delete(d.members, c.Member)
-		return object{}, nil
+		m.client.Close()
+		return object{"events": m.newEvents()}, nil
 	case "tail":
 		return d.tail(cx, c)
 	case "subscribe":
@@ -357,31 +364,64 @@ func (d *driver) subscribe(cx context.Context, c *command) (object, error) {
 }
 
 func (d *driver) joinGroup(c *command) error {
-	m := &member{assigned: map[int32]bool{}}
-	change := func(has bool) func(context.Context, *kgo.Client, map[string][]int32) {
-		return func(_ context.Context, _ *kgo.Client, changed map[string][]int32) {
-			m.mutex.Lock()
-			defer m.mutex.Unlock()
-			for _, partition := range changed[c.Topic] {
-				m.assigned[partition] = has
-			}
-		}
+	m := &member{assigned: map[int32]bool{}, events: []any{}}
+	session := 10 * time.Second
+	if c.SessionMs > 0 {
+		session = time.Duration(c.SessionMs) * time.Millisecond
 	}
-	client, err := kgo.NewClient(
+	options := []kgo.Opt{
 		kgo.SeedBrokers(d.address),
 		kgo.ClientID("franz-go"),
 		kgo.ConsumerGroup(c.Group),
 		kgo.ConsumeTopics(c.Topic),
-		kgo.SessionTimeout(10*time.Second),
+		kgo.SessionTimeout(session),
+		kgo.HeartbeatInterval(session / 6),
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.OnPartitionsAssigned(change(true)),
-		kgo.OnPartitionsRevoked(change(false)),
-		kgo.OnPartitionsLost(change(false)),
-	)
+		kgo.OnPartitionsAssigned(m.note(c, "assigned")),
+		kgo.OnPartitionsRevoked(m.note(c, "revoked")),
+		kgo.OnPartitionsLost(m.note(c, "lost")),
+	}
+	switch c.Protocol {
+	case "eager":
+		options = append(options, kgo.Balancers(kgo.RangeBalancer()))
+	case "cooperative":
+		options = append(options, kgo.Balancers(kgo.CooperativeStickyBalancer()))
+	case "consumer":
+		options = append(options, kgo.Balancers(kgo.StickyBalancer()), kgo.ServerSideBalancer())
+	}
+	if c.Instance != "" {
+		options = append(options, kgo.InstanceID(c.Instance))
+	}
+	client, err := kgo.NewClient(options...)
 	m.client = client
 	d.members[c.Member] = m
 	return err
+}
+
+// note makes a callback that keeps what it is told.
+func (m *member) note(c *command, what string) func(context.Context, *kgo.Client, map[string][]int32) {
+	return func(_ context.Context, client *kgo.Client, changed map[string][]int32) {
+		m.mutex.Lock()
+		defer m.mutex.Unlock()
+		partitions := append([]int32{}, changed[c.Topic]...)
+		for _, partition := range partitions {
+			m.assigned[partition] = what == "assigned"
+		}
+		var generation any
+		if _, number := client.GroupMetadata(); c.Protocol != "consumer" { // which has an epoch for each member
+			generation = number
+		}
+		m.events = append(m.events, []any{float64(time.Now().UnixMicro()) / 1e6, what, generation, partitions})
+	}
+}
+
+func (m *member) newEvents() []any {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	events := m.events
+	m.events = []any{}
+	return events
 }
 
 func (d *driver) poll(cx context.Context, c *command) (object, error) {
@@ -392,6 +432,7 @@ func (d *driver) poll(cx context.Context, c *command) (object, error) {
 	m.client.PollFetches(cx).EachRecord(func(r *kgo.Record) {
 		taken = append(taken, [2]int64{int64(r.Partition), r.Offset})
 	})
+	events := m.newEvents()
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	assigned := []int32{}
@@ -400,7 +441,7 @@ func (d *driver) poll(cx context.Context, c *command) (object, error) {
 			assigned = append(assigned, partition)
 		}
 	}
-	return object{"assigned": assigned, "taken": taken}, nil
+	return object{"assigned": assigned, "taken": taken, "events": events}, nil
 }
 
 func (d *driver) consumer(c *command, from kgo.Offset) (*kgo.Client, error) {

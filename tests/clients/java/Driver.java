@@ -16,6 +16,7 @@ import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -33,9 +34,12 @@ import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.consumer.RangeAssignor;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -51,7 +55,7 @@ public final class Driver {
     private final Map<String, Object> base;
     private final Admin admin;
     private final Map<String, KafkaProducer<byte[], byte[]>> producers = new HashMap<>();
-    private final Map<String, KafkaConsumer<byte[], byte[]>> members = new HashMap<>();
+    private final Map<String, Member> members = new HashMap<>();
 
     private Driver(String address) {
         base = Map.of("bootstrap.servers", address, "client.id", "java");
@@ -117,37 +121,99 @@ public final class Driver {
     private ObjectNode joinGroup(JsonNode c) {
         Map<String, Object> config = new HashMap<>(base);
         config.put("group.id", c.get("group").asText());
-        config.put("session.timeout.ms", "10000");
         config.put("enable.auto.commit", "false");
         config.put("auto.offset.reset", "earliest");
         config.put("key.deserializer", ByteArrayDeserializer.class);
         config.put("value.deserializer", ByteArrayDeserializer.class);
-        KafkaConsumer<byte[], byte[]> member = new KafkaConsumer<>(config);
-        member.subscribe(List.of(c.get("topic").asText()));
+        String protocol = c.path("protocol").asText("");
+        if (protocol.equals("consumer")) { // where the broker says when a session ends
+            config.put("group.protocol", "consumer");
+        } else {
+            int session = c.path("session_ms").asInt(10_000);
+            config.put("session.timeout.ms", session);
+            config.put("heartbeat.interval.ms", session / 6);
+        }
+        if (protocol.equals("eager")) {
+            config.put("partition.assignment.strategy", RangeAssignor.class.getName());
+        } else if (protocol.equals("cooperative")) {
+            config.put("partition.assignment.strategy", CooperativeStickyAssignor.class.getName());
+        }
+        if (c.has("instance")) {
+            config.put("group.instance.id", c.get("instance").asText());
+        }
+        Member member = new Member(new KafkaConsumer<>(config), protocol.equals("consumer"));
+        member.consumer.subscribe(List.of(c.get("topic").asText()), member);
         members.put(c.get("member").asText(), member);
         return JSON.createObjectNode();
     }
 
     private ObjectNode poll(JsonNode c) {
-        KafkaConsumer<byte[], byte[]> member = members.get(c.get("member").asText());
+        Member member = members.get(c.get("member").asText());
         ObjectNode answer = JSON.createObjectNode();
         ArrayNode taken = answer.putArray("taken");
-        for (ConsumerRecord<byte[], byte[]> r : member.poll(Duration.ofSeconds(1))) {
+        for (ConsumerRecord<byte[], byte[]> r : member.consumer.poll(Duration.ofSeconds(1))) {
             taken.addArray().add(r.partition()).add(r.offset());
         }
         ArrayNode assigned = answer.putArray("assigned");
-        member.assignment().stream().mapToInt(TopicPartition::partition).sorted().forEach(assigned::add);
+        member.consumer.assignment().stream().mapToInt(TopicPartition::partition).sorted().forEach(assigned::add);
+        answer.set("events", member.newEvents());
         return answer;
     }
 
     private ObjectNode commit(JsonNode c) {
-        members.get(c.get("member").asText()).commitSync();
-        return JSON.createObjectNode();
+        Member member = members.get(c.get("member").asText());
+        member.consumer.commitSync();
+        return JSON.createObjectNode().set("events", member.newEvents());
     }
 
     private ObjectNode leave(JsonNode c) {
-        members.remove(c.get("member").asText()).close();
-        return JSON.createObjectNode();
+        Member member = members.remove(c.get("member").asText());
+        member.consumer.close();
+        return JSON.createObjectNode().set("events", member.newEvents());
+    }
+
+    /** A consumer in a group, and what happened to its partitions since the last answer. */
+    private static final class Member implements ConsumerRebalanceListener {
+        final KafkaConsumer<byte[], byte[]> consumer;
+        private final boolean brokerAssigns;
+        private ArrayNode events = JSON.createArrayNode();
+
+        Member(KafkaConsumer<byte[], byte[]> consumer, boolean brokerAssigns) {
+            this.consumer = consumer;
+            this.brokerAssigns = brokerAssigns;
+        }
+
+        @Override
+        public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
+            note("assigned", partitions);
+        }
+
+        @Override
+        public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
+            note("revoked", partitions);
+        }
+
+        @Override
+        public void onPartitionsLost(Collection<TopicPartition> partitions) {
+            note("lost", partitions);
+        }
+
+        private void note(String what, Collection<TopicPartition> partitions) {
+            ArrayNode event = events.addArray().add(System.currentTimeMillis() / 1000.0).add(what);
+            if (brokerAssigns) { // an epoch of its own, not one of the group
+                event.addNull();
+            } else {
+                event.add(consumer.groupMetadata().generationId());
+            }
+            ArrayNode numbers = event.addArray();
+            partitions.stream().mapToInt(TopicPartition::partition).sorted().forEach(numbers::add);
+        }
+
+        ArrayNode newEvents() {
+            ArrayNode since = events;
+            events = JSON.createArrayNode();
+            return since;
+        }
     }
 
     private ObjectNode createTopic(JsonNode c) throws Exception {

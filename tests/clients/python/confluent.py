@@ -17,6 +17,13 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from driver import Record, Sink, records_of, serve
 
+PROTOCOLS = {
+    None: {},
+    "eager": {"partition.assignment.strategy": "range"},
+    "cooperative": {"partition.assignment.strategy": "cooperative-sticky"},
+    "consumer": {"group.protocol": "consumer"},
+}
+
 
 class Confluent:
     def __init__(self, address):
@@ -24,6 +31,7 @@ class Confluent:
         self.admin = AdminClient(self.base)
         self.producers = {}
         self.members = {}
+        self.events = {}  # of each member, since the last answer
 
     def hello(self, _):
         return {
@@ -169,15 +177,34 @@ class Confluent:
             consumer.close()
 
     def join_group(self, c):
-        joining = {"group.id": c["group"], "auto.offset.reset": "earliest", "session.timeout.ms": 10_000}
-        self.members[c["member"]] = self.consumer(joining)
-        self.members[c["member"]].subscribe([c["topic"]])
+        protocol = PROTOCOLS[c.get("protocol")]
+        joining = {"group.id": c["group"], "auto.offset.reset": "earliest", "session.timeout.ms": 10_000} | protocol
+        if "session_ms" in c:
+            joining |= {"session.timeout.ms": c["session_ms"], "heartbeat.interval.ms": c["session_ms"] // 6}
+        if protocol.get("group.protocol") == "consumer":  # where the broker says when a session ends
+            joining = {k: v for k, v in joining.items() if k not in ("session.timeout.ms", "heartbeat.interval.ms")}
+        if "instance" in c:
+            joining["group.instance.id"] = c["instance"]
+        member = self.members[c["member"]] = self.consumer(joining)
+        events = self.events[c["member"]] = []
+
+        def note(what):
+            return lambda _, partitions: events.append([time.time(), what, None, sorted(p.partition for p in partitions)])
+
+        member.subscribe([c["topic"]], on_assign=note("assigned"), on_revoke=note("revoked"), on_lost=note("lost"))
         return {}
 
     def poll(self, c):
         member = self.members[c["member"]]
         taken = [[m.partition(), m.offset()] for m in member.consume(500, timeout=1) if not m.error()]
-        return {"assigned": sorted(p.partition for p in member.assignment()), "taken": taken}
+        assigned = sorted(p.partition for p in member.assignment())
+        return {"assigned": assigned, "taken": taken, "events": self.new_events(c)}
+
+    def new_events(self, c):
+        events = self.events[c["member"]]
+        new = events[:]
+        del events[: len(new)]
+        return new
 
     def commit(self, c):
         try:
@@ -185,11 +212,11 @@ class Confluent:
         except KafkaException as e:
             if e.args[0].code() != KafkaError._NO_OFFSET:  # nothing was read since
                 raise
-        return {}
+        return {"events": self.new_events(c)}
 
     def leave(self, c):
         self.members.pop(c["member"]).close()
-        return {}
+        return {"events": self.new_events(c)}
 
     def consumer(self, more=None):
         return Consumer(
