@@ -187,14 +187,14 @@ impl Reader<'_> {
         }
     }
 
-    fn string(&self, name: &'static str) -> Result<Option<String>, WrongValue> {
+    pub(super) fn string(&self, name: &'static str) -> Result<Option<String>, WrongValue> {
         match self.value(name)? {
             Some(Value::String(text)) => Ok(Some(text)),
             _ => Ok(None),
         }
     }
 
-    fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, WrongValue> {
+    pub(super) fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, WrongValue> {
         match self.value(name)? {
             Some(Value::List(list)) => Ok(Some(list)),
             _ => Ok(None),

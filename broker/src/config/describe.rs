@@ -6,6 +6,7 @@ use super::{Key, Kind, Layers, Settings, Unit, Update, table};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Topic,
+    Group,
     /// Set while running, for one broker.
     Node,
     /// Set while running, for all brokers.
@@ -38,7 +39,15 @@ pub struct Synonym {
 /// All settings of a topic with these `overrides`.
 #[must_use]
 pub fn describe_topic(overrides: &Settings, layers: &Layers) -> Vec<Described> {
-    table().topic.iter().map(|key| topic_entry(key, overrides, layers)).collect()
+    let entry = |key| entry(key, overrides, Source::Topic, layers);
+    table().topic.iter().map(entry).collect()
+}
+
+/// All settings of a group with these `overrides`.
+#[must_use]
+pub fn describe_group(overrides: &Settings, layers: &Layers) -> Vec<Described> {
+    let entry = |key| entry(key, overrides, Source::Group, layers);
+    table().group.iter().map(entry).collect()
 }
 
 /// All settings of the broker whose `layers` these are.
@@ -54,12 +63,17 @@ pub fn describe_cluster(layers: &Layers) -> Vec<Described> {
     describe_broker(&alone).into_iter().filter(|one| one.source == Source::Cluster).collect()
 }
 
-fn topic_entry(key: &'static Key, overrides: &Settings, layers: &Layers) -> Described {
+fn entry(
+    key: &'static Key,
+    overrides: &Settings,
+    overridden: Source,
+    layers: &Layers,
+) -> Described {
     let found = layers.find(key.synonyms);
     let own = overrides.get(key.name).map(|value| Synonym {
         name: key.name.to_owned(),
         value: value.clone(),
-        source: Source::Topic,
+        source: overridden,
     });
     let inherited = match found.first() {
         Some(first) => Some(first.converted()),

@@ -50,6 +50,16 @@ fn document() -> String {
         row(&mut text, key, &[&names.join(", ")]);
     }
     text.push_str(
+        "\n## Group\n\n\
+         Set while the broker runs, for one group, within the bounds that the broker's settings\n\
+         `group.consumer.min.*` and `group.consumer.max.*` draw.\n\n\
+         | key | type | default | broker keys | meaning |\n|---|---|---|---|---|\n",
+    );
+    for key in table().group {
+        let names: Vec<_> = key.synonyms.iter().map(|(name, _)| format!("`{name}`")).collect();
+        row(&mut text, key, &[&names.join(", ")]);
+    }
+    text.push_str(
         "\n## Topic settings that are kept but do not act yet\n\n\
          They are accepted, so that tools which always set them work, and shown again; nothing\n\
          reads them until what they are about exists.\n\n\

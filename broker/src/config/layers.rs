@@ -70,7 +70,7 @@ impl Layers {
             Source::Cluster => self.cluster.get(name).filter(|_| dynamic()).map(String::as_str),
             Source::File => self.file.get(name).map(String::as_str),
             Source::Default => table().broker(name)?.default,
-            Source::Topic => None,
+            Source::Topic | Source::Group => None,
         }
     }
 }

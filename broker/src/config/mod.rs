@@ -18,8 +18,10 @@ mod transactions;
 mod document;
 
 pub use broker::{BrokerConfig, check_dynamic};
-pub use describe::{Described, Source, Synonym, describe_broker, describe_cluster, describe_topic};
-pub use groups::GroupSettings;
+pub use describe::{
+    Described, Source, Synonym, describe_broker, describe_cluster, describe_group, describe_topic,
+};
+pub use groups::{GroupConfig, GroupSettings, Migration};
 pub use key::{Key, Kind, Unit, Update, Valid, Value, WrongValue};
 pub use layers::{Found, Layers, Settings};
 pub use listener::Listener;

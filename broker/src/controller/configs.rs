@@ -6,7 +6,7 @@ use milena_protocol::{state::metadata::ConfigRecord, wire::Str};
 
 use super::{Refusal, View, name};
 use crate::{
-    config::{Key, Kind, Settings, TopicConfig, check_dynamic, table},
+    config::{GroupConfig, Key, Kind, Settings, TopicConfig, check_dynamic, table},
     metadata::{MetadataRecord, Resource, ResourceKind},
 };
 
@@ -99,6 +99,10 @@ fn find(view: &View<'_>, alteration: &Alteration) -> Result<Resource, Refusal> {
             view.image.topic(name).ok_or(Refusal::UnknownTopic)?;
             Ok(Resource::topic(name))
         }
+        ResourceKind::Group if name.is_empty() => {
+            Err(Refusal::BadResource("groups have no common configuration".to_owned()))
+        }
+        ResourceKind::Group => Ok(Resource::group(name)),
         ResourceKind::Broker if name.is_empty() => Ok(Resource::all_brokers()),
         ResourceKind::Broker => match name.parse::<i32>() {
             Ok(id) if view.image.broker(id).is_some() => Ok(Resource::broker(id)),
@@ -124,7 +128,7 @@ fn decide(
             for (key, value) in pairs {
                 once(key)?;
                 let value = value.as_ref().ok_or_else(|| no_value(key))?;
-                set(&mut after, resource.kind, key, value)?;
+                set(view, &mut after, resource.kind, key, value)?;
             }
         }
         Change::Edit(edits) => {
@@ -152,7 +156,7 @@ fn apply(
     }
     let value = edit.value.as_ref().ok_or_else(|| no_value(&edit.key))?;
     if operation == Operation::Set {
-        return set(settings, resource.kind, &edit.key, value);
+        return set(view, settings, resource.kind, &edit.key, value);
     }
     let key = known(resource.kind, &edit.key)?;
     if key.kind != Kind::List {
@@ -169,19 +173,22 @@ fn apply(
         }
     }
     let joined = list.join(",");
-    set(settings, resource.kind, &edit.key, &joined)
+    set(view, settings, resource.kind, &edit.key, &joined)
 }
 
 /// What a list is extended from or shortened by where nothing was set for the resource itself.
 fn in_force_by_default(view: &View<'_>, kind: ResourceKind, key: &Key) -> Option<String> {
     let found = match kind {
-        ResourceKind::Topic => view.config.layers.find(key.synonyms).first()?.converted(),
+        ResourceKind::Topic | ResourceKind::Group => {
+            view.config.layers.find(key.synonyms).first()?.converted()
+        }
         ResourceKind::Broker => return key.default.map(str::to_owned),
     };
     Some(found)
 }
 
 fn set(
+    view: &View<'_>,
     settings: &mut Settings,
     kind: ResourceKind,
     name: &Str,
@@ -191,6 +198,7 @@ fn set(
     match kind {
         ResourceKind::Topic => TopicConfig::check(key, value)?,
         ResourceKind::Broker => check_dynamic(key, value)?,
+        ResourceKind::Group => GroupConfig::check(key, value, &view.config.groups)?,
     }
     settings.insert(key.name.to_owned(), value.to_owned());
     Ok(())
@@ -200,6 +208,7 @@ fn known(kind: ResourceKind, name: &Str) -> Result<&'static Key, Refusal> {
     let key = match kind {
         ResourceKind::Topic => table().topic(name),
         ResourceKind::Broker => table().broker(name),
+        ResourceKind::Group => table().group(name),
     };
     key.ok_or_else(|| Refusal::UnknownSetting { key: name.to_string() })
 }

@@ -16,8 +16,11 @@ pub struct SupportedFeature {
 }
 
 /// Which records may stand in the metadata log: those of Kafka 4.0, for a start.
-pub const SUPPORTED_FEATURES: &[SupportedFeature] =
-    &[SupportedFeature { name: "metadata.version", min: 25, max: 25 }];
+pub const SUPPORTED_FEATURES: &[SupportedFeature] = &[
+    // The consumer protocol (KIP-848).
+    SupportedFeature { name: "group.version", min: 0, max: 1 },
+    SupportedFeature { name: "metadata.version", min: 25, max: 25 },
+];
 
 /// A level that somebody wants a feature to have.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,9 @@ use milena_protocol::{
     messages::{
         AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest,
         AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest,
-        CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
-        DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
+        ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreatePartitionsRequest,
+        CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+        DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
         DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
         DescribeTransactionsRequest, ElectLeadersRequest, EndTxnRequest, FetchRequest,
         FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
@@ -64,5 +65,7 @@ routes! {
     DescribeTransactionsRequest => handlers::txn::describe_transactions;
     ListTransactionsRequest => handlers::txn::list_transactions;
     ListConfigResourcesRequest => handlers::configs::list_config_resources;
+    ConsumerGroupHeartbeatRequest => handlers::groups::consumer_group_heartbeat;
+    ConsumerGroupDescribeRequest => handlers::groups::consumer_group_describe;
     DescribeTopicPartitionsRequest => handlers::topics::describe_topic_partitions;
 }

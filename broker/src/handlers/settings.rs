@@ -9,6 +9,7 @@ pub(super) const fn source_number(source: Source) -> i8 {
         Source::Cluster => 3,
         Source::File => 4,
         Source::Default => 5,
+        Source::Group => 8,
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Resource {
     pub kind: ResourceKind,
-    /// A topic's name or a broker's number; empty for all brokers.
+    /// A topic's name, a broker's number or a group's id; empty for all brokers.
     pub name: Str,
 }
 
@@ -84,6 +84,11 @@ impl Resource {
     #[must_use]
     pub fn topic(name: &str) -> Self {
         Self { kind: ResourceKind::Topic, name: Str::from(name) }
+    }
+
+    #[must_use]
+    pub fn group(id: &str) -> Self {
+        Self { kind: ResourceKind::Group, name: Str::from(id) }
     }
 
     #[must_use]
@@ -101,6 +106,7 @@ impl Resource {
 pub enum ResourceKind {
     Topic,
     Broker,
+    Group,
 }
 
 impl ResourceKind {
@@ -110,6 +116,7 @@ impl ResourceKind {
         match self {
             Self::Topic => 2,
             Self::Broker => 4,
+            Self::Group => 32,
         }
     }
 
@@ -118,6 +125,7 @@ impl ResourceKind {
         match number {
             2 => Some(Self::Topic),
             4 => Some(Self::Broker),
+            32 => Some(Self::Group),
             _ => None,
         }
     }

@@ -195,6 +195,7 @@ impl Replicas {
                     }
                 }
                 ResourceKind::Broker => broker_changed = true,
+                ResourceKind::Group => {}
             }
         }
         if broker_changed {

@@ -1,5 +1,6 @@
 //! Groups of consumers, and who coordinates them.
 
+mod consumer_group_heartbeat;
 mod delete_groups;
 mod describe_groups;
 mod find_coordinator;

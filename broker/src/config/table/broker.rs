@@ -106,6 +106,113 @@ pub(super) const KEYS: &[Key] = &[
         ..STATIC
     },
     Key {
+        name: "group.consumer.assignment.interval.ms",
+        kind: Kind::Int,
+        default: Some("1000"),
+        valid: Valid::AtLeast(0),
+        doc: "How long at least lies between two computations of the assignment of a consumer group that \
+              has more than one member.",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.assignors",
+        kind: Kind::List,
+        default: Some("uniform,range"),
+        valid: Valid::OneOf(ASSIGNORS),
+        doc: "The assignors that members of consumer groups may ask for. The first is that of groups \
+              whose members do not ask.",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.heartbeat.interval.ms",
+        kind: Kind::Int,
+        default: Some("5000"),
+        valid: Valid::AtLeast(1),
+        doc: "How often members of consumer groups are told to send heartbeats.",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.max.assignment.interval.ms",
+        kind: Kind::Int,
+        default: Some("15000"),
+        valid: Valid::AtLeast(0),
+        doc: "The most that a group's `consumer.assignment.interval.ms` may be set to.",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.max.heartbeat.interval.ms",
+        kind: Kind::Int,
+        default: Some("15000"),
+        valid: Valid::AtLeast(1),
+        doc: "The most that a group's `consumer.heartbeat.interval.ms` may be set to.",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.max.session.timeout.ms",
+        kind: Kind::Int,
+        default: Some("60000"),
+        valid: Valid::AtLeast(1),
+        doc: "The most that a group's `consumer.session.timeout.ms` may be set to.",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.max.size",
+        kind: Kind::Int,
+        default: Some("2147483647"),
+        valid: Valid::AtLeast(1),
+        doc: "How many members a consumer group may have.",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.migration.policy",
+        kind: Kind::String,
+        default: Some("bidirectional"),
+        valid: Valid::OneOf(MIGRATION_POLICIES),
+        doc: "Whether a group whose members change their protocol changes with them: `upgrade` from \
+              classic to consumer, `downgrade` back, both (`bidirectional`), or neither (`disabled`).",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.min.assignment.interval.ms",
+        kind: Kind::Int,
+        default: Some("0"),
+        valid: Valid::AtLeast(0),
+        doc: "The least that a group's `consumer.assignment.interval.ms` may be set to.",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.min.heartbeat.interval.ms",
+        kind: Kind::Int,
+        default: Some("5000"),
+        valid: Valid::AtLeast(1),
+        doc: "The least that a group's `consumer.heartbeat.interval.ms` may be set to.",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.min.session.timeout.ms",
+        kind: Kind::Int,
+        default: Some("45000"),
+        valid: Valid::AtLeast(1),
+        doc: "The least that a group's `consumer.session.timeout.ms` may be set to.",
+        ..STATIC
+    },
+    Key {
+        name: "group.consumer.session.timeout.ms",
+        kind: Kind::Int,
+        default: Some("45000"),
+        valid: Valid::AtLeast(1),
+        doc: "How long a member of a consumer group may be silent before it counts as gone.",
+        ..STATIC
+    },
+    Key {
+        name: "group.coordinator.rebalance.protocols",
+        kind: Kind::List,
+        default: Some("classic,consumer"),
+        valid: Valid::OneOf(PROTOCOLS),
+        doc: "The protocols that groups may speak; `classic` cannot be switched off.",
+        ..STATIC
+    },
+    Key {
         name: "group.initial.rebalance.delay.ms",
         kind: Kind::Int,
         default: Some("3000"),
@@ -696,3 +803,6 @@ const STATIC: Key = Key {
 
 /// Can be changed while the broker runs.
 const DYNAMIC: Key = Key { update: Update::ClusterWide, ..STATIC };
+const ASSIGNORS: &[&str] = &["uniform", "range"];
+const MIGRATION_POLICIES: &[&str] = &["bidirectional", "upgrade", "downgrade", "disabled"];
+const PROTOCOLS: &[&str] = &["classic", "consumer"];

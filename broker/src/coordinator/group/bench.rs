@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use milena_protocol::{
     ErrorCode, Timestamp, Uuid,
@@ -21,9 +22,12 @@ use milena_protocol::{
 };
 
 use super::{
-    Groups, Joiner, Limits, Reply, Request, Subject, classic,
+    Catalog, ConsumerLimits, Groups, Joiner, Limits, Reply, Request, Subject,
+    assignor::Assignor,
+    classic,
     kind::{Group, Kind},
 };
+use crate::config::{GroupConfig, Migration};
 use crate::coordinator::runtime::{Entry, Machine, Now, StateRecord, Ticket, Turn};
 
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(super) struct Bench {
     replies: BTreeMap<Ticket, Reply>,
     open: Vec<Ticket>,
     limits: Limits,
+    /// The topics that there are; shared with those that are restarted from this.
+    pub(super) catalog: Arc<ArcSwap<Catalog>>,
     count: u64,
     /// What the alarms' turns wrote at most, in bytes.
     pub(super) largest_turn: usize,
@@ -46,8 +52,9 @@ impl Bench {
     }
 
     pub(super) fn with(limits: Limits) -> Self {
+        let catalog = Arc::new(ArcSwap::default());
         let now = Now { wall: Timestamp(1_000_000), monotonic: Duration::from_secs(100) };
-        let groups = Groups::new(Arc::new(limits.clone()));
+        let groups = Groups::new(Arc::new(limits.clone()), Arc::clone(&catalog));
         let mut bench = Self {
             groups,
             log: Vec::new(),
@@ -56,6 +63,7 @@ impl Bench {
             replies: BTreeMap::new(),
             open: Vec::new(),
             limits,
+            catalog,
             count: 0,
             largest_turn: 0,
         };
@@ -67,8 +75,9 @@ impl Bench {
     pub(super) fn restarted(&self) -> Self {
         let mut next = Self::with(self.limits.clone());
         next.now = self.now;
+        next.catalog = Arc::clone(&self.catalog);
         next.alarms.clear();
-        next.groups = Groups::new(Arc::new(self.limits.clone()));
+        next.groups = Groups::new(Arc::new(self.limits.clone()), Arc::clone(&self.catalog));
         next.log.clone_from(&self.log);
         for entry in &self.log {
             match entry.clone() {
@@ -153,8 +162,10 @@ impl Bench {
 
     /// The group, whose members are known to speak the classic protocol.
     pub(super) fn classic(&self) -> &classic::Group {
-        let Kind::Classic(group) = &self.group().unwrap().kind;
-        group
+        match &self.group().unwrap().kind {
+            Kind::Classic(group) => group,
+            Kind::Consumer(_) => panic!("a consumer group"),
+        }
     }
 
     /// Requests that wait for an answer.
@@ -201,6 +212,17 @@ pub(super) fn limits() -> Limits {
         metadata_max_bytes: 4096,
         retention_ms: 7 * 24 * 3_600_000,
         retention_check_ms: 600_000,
+        consumer: ConsumerLimits {
+            enabled: true,
+            assignors: Assignor::ALL.to_vec(),
+            members_max: usize::MAX,
+            migration: Migration { upgrade: true, downgrade: true },
+            defaults: GroupConfig {
+                assignment_interval_ms: 0,
+                heartbeat_interval_ms: 5_000,
+                session_timeout_ms: 45_000,
+            },
+        },
     }
 }
 
@@ -299,7 +321,7 @@ pub(super) fn commit(member: &str, generation: i32, offset: i64) -> Request {
         topics: vec![topic],
         ..OffsetCommitRequest::default()
     };
-    Request::Commit { request, absent_group: ErrorCode::IllegalGeneration }
+    Request::Commit { request, speaks_epochs: false }
 }
 
 /// Asks for partition 0 of topic `t`.

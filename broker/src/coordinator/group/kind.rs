@@ -8,7 +8,7 @@ use milena_protocol::{
     wire::Str,
 };
 
-use super::{Subject, classic, machine::Step, offset::Offsets};
+use super::{Subject, classic, consumer, machine::Step, offset::Offsets};
 use crate::coordinator::runtime::{Alarm, StateRecord};
 
 /// Cheap to clone.
@@ -22,87 +22,144 @@ pub(super) struct Group {
 /// Who divides the work: a leader among the members, or the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    Classic(classic::Group),
+    Classic(Box<classic::Group>),
+    Consumer(Box<consumer::Group>),
+}
+
+/// Who commits, or reads what was committed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) member: Option<&'a str>,
+    pub(super) instance: Option<&'a Str>,
+    /// The generation, or the member's epoch.
+    pub(super) epoch: i32,
+    /// The request's version knows that members have epochs.
+    pub(super) speaks_epochs: bool,
+    pub(super) transactional: bool,
 }
 
 impl Group {
     /// A group of which nothing is known yet: it may be one that only commits.
     pub(super) fn new(id: Str, now: Timestamp) -> Self {
-        let kind = Kind::Classic(classic::Group::new(id.clone(), now));
+        let kind = Kind::Classic(Box::new(classic::Group::new(id.clone(), now)));
         Self { id, kind, offsets: Offsets::default() }
     }
 
     pub(super) fn classic_mut(&mut self) -> Option<&mut classic::Group> {
-        let Kind::Classic(group) = &mut self.kind;
-        Some(group)
+        match &mut self.kind {
+            Kind::Classic(group) => Some(group),
+            Kind::Consumer(_) => None,
+        }
+    }
+
+    pub(super) fn consumer(&self) -> Option<&consumer::Group> {
+        match &self.kind {
+            Kind::Classic(_) => None,
+            Kind::Consumer(group) => Some(group),
+        }
+    }
+
+    pub(super) fn consumer_mut(&mut self) -> Option<&mut consumer::Group> {
+        match &mut self.kind {
+            Kind::Classic(_) => None,
+            Kind::Consumer(group) => Some(group),
+        }
     }
 
     /// Whether it has no members.
     pub(super) fn is_empty(&self) -> bool {
-        let Kind::Classic(group) = &self.kind;
-        group.state == classic::State::Empty
+        match &self.kind {
+            Kind::Classic(group) => group.state == classic::State::Empty,
+            Kind::Consumer(group) => group.is_empty(),
+        }
     }
 
-    /// Whether offsets may be committed by this member in this generation.
-    pub(super) fn check_commit(
-        &self,
-        member: &str,
-        instance: Option<&Str>,
-        generation: i32,
-        transactional: bool,
-    ) -> Result<(), ErrorCode> {
-        let Kind::Classic(group) = &self.kind;
-        group.check_commit(member, instance, generation, transactional)
+    /// Whether offsets may be committed by this member.
+    pub(super) fn check_commit(&self, who: Reader<'_>) -> Result<(), ErrorCode> {
+        let member = who.member.unwrap_or_default();
+        match &self.kind {
+            Kind::Classic(group) => {
+                group.check_commit(member, who.instance, who.epoch, who.transactional)
+            }
+            Kind::Consumer(group) => group.check_commit(member, who.epoch, who.speaks_epochs),
+        }
     }
 
-    /// A commit shows that a member is alive, too.
+    /// Whether offsets may be read by this member.
+    pub(super) fn check_fetch(&self, who: Reader<'_>) -> Result<(), ErrorCode> {
+        match &self.kind {
+            Kind::Classic(_) => Ok(()),
+            Kind::Consumer(group) => group.check_fetch(who.member, who.epoch),
+        }
+    }
+
+    /// A commit shows that a member is alive, too; in a consumer group only heartbeats do.
     pub(super) fn committed(&mut self, member: &Str, step: &mut Step<'_>) {
-        let Kind::Classic(group) = &mut self.kind;
-        group.committed(member, step);
+        match &mut self.kind {
+            Kind::Classic(group) => group.committed(member, step),
+            Kind::Consumer(_) => {}
+        }
     }
 
     /// Whether its members are consumers, and so topics are what they share.
     pub(super) fn uses_consumer_protocol(&self) -> bool {
-        let Kind::Classic(group) = &self.kind;
-        group.uses_consumer_protocol()
+        match &self.kind {
+            Kind::Classic(group) => group.uses_consumer_protocol(),
+            Kind::Consumer(_) => true,
+        }
     }
 
     /// The topics that the members read, if that can be told.
     pub(super) fn subscribed_topics(&self) -> Option<BTreeSet<Str>> {
-        let Kind::Classic(group) = &self.kind;
-        group.subscribed_topics()
+        match &self.kind {
+            Kind::Classic(group) => group.subscribed_topics(),
+            Kind::Consumer(group) => Some(group.subscribed()),
+        }
     }
 
     /// What removes the group from the log, apart from its offsets.
     pub(super) fn tombstones(&self) -> Vec<StateRecord> {
-        let Kind::Classic(group) = &self.kind;
-        vec![group.tombstone()]
+        match &self.kind {
+            Kind::Classic(group) => vec![group.tombstone()],
+            Kind::Consumer(group) => group.tombstones(),
+        }
     }
 
-    pub(super) fn describe(&self) -> DescribedGroup {
-        let Kind::Classic(group) = &self.kind;
-        group.describe()
+    /// What DescribeGroups shows: it knows classic groups only.
+    pub(super) fn describe(&self) -> Option<DescribedGroup> {
+        match &self.kind {
+            Kind::Classic(group) => Some(group.describe()),
+            Kind::Consumer(_) => None,
+        }
     }
 
     pub(super) fn list(&self) -> ListedGroup {
-        let Kind::Classic(group) = &self.kind;
-        group.list()
+        match &self.kind {
+            Kind::Classic(group) => group.list(),
+            Kind::Consumer(group) => group.list(),
+        }
     }
 
     pub(super) fn alarm(&mut self, subject: &Subject) -> Option<&mut Alarm> {
-        let Kind::Classic(group) = &mut self.kind;
-        group.alarm(subject)
+        match &mut self.kind {
+            Kind::Classic(group) => group.alarm(subject),
+            Kind::Consumer(group) => group.alarm(subject),
+        }
     }
 
     /// An alarm went off.
     pub(super) fn expire(&mut self, subject: &Subject, step: &mut Step<'_>) {
-        let Kind::Classic(group) = &mut self.kind;
-        group.expire(subject, step);
+        match &mut self.kind {
+            Kind::Classic(group) => group.expire(subject, step),
+            Kind::Consumer(group) => group.expire(subject, step),
+        }
     }
 
     /// Sessions begin anew after a restart.
     pub(super) fn resume(&mut self, step: &mut Step<'_>) {
-        let Kind::Classic(group) = &mut self.kind;
-        group.resume(step);
+        match &mut self.kind {
+            Kind::Classic(group) => group.resume(step),
+            Kind::Consumer(group) => group.resume(step),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What the broker's settings allow groups.
 
-use crate::config::BrokerConfig;
+use super::assignor::Assignor;
+use crate::config::{BrokerConfig, GroupConfig, Migration};
 
 /// See the settings of the same names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,19 @@ pub struct Limits {
     pub metadata_max_bytes: usize,
     pub retention_ms: i64,
     pub retention_check_ms: i64,
+    pub consumer: ConsumerLimits,
+}
+
+/// What concerns groups of the consumer protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerLimits {
+    pub enabled: bool,
+    /// The best one first.
+    pub assignors: Vec<Assignor>,
+    pub members_max: usize,
+    pub migration: Migration,
+    /// What a group has that nothing was set for.
+    pub defaults: GroupConfig,
 }
 
 impl Limits {
@@ -27,6 +41,17 @@ impl Limits {
                 .unwrap_or_default(),
             retention_ms: i64::from(groups.offsets_retention_minutes) * MINUTE_MS,
             retention_check_ms: groups.offsets_retention_check_interval_ms,
+            consumer: ConsumerLimits {
+                enabled: groups.consumer_enabled,
+                assignors: groups
+                    .consumer_assignors
+                    .iter()
+                    .filter_map(|name| Assignor::parse(name))
+                    .collect(),
+                members_max: usize::try_from(groups.consumer_size_max).unwrap_or_default(),
+                migration: groups.consumer_migration,
+                defaults: groups.group.clone(),
+            },
         }
     }
 

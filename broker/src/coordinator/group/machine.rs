@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use imbl::{OrdMap, OrdSet};
 use milena_protocol::{
@@ -9,7 +10,10 @@ use milena_protocol::{
     messages::{
         HeartbeatResponse, JoinGroupRequest, LeaveGroupRequest, LeaveGroupResponse,
         SyncGroupResponse,
-        groups::{delete_groups::DeletableGroupResult, leave_group::MemberResponse},
+        groups::{
+            consumer_group_describe::DescribedGroup as DescribedConsumerGroup,
+            delete_groups::DeletableGroupResult, leave_group::MemberResponse,
+        },
     },
     state::{
         decode_value,
@@ -21,8 +25,9 @@ use milena_storage::producers::EndMarker;
 use tracing::warn;
 
 use super::{
-    Joiner, Limits, Reply, Request,
+    Catalog, Described, Joiner, Limits, Refused, Reply, Request,
     classic::{self, join_refused},
+    consumer,
     kind::{Group, Kind},
     offset,
 };
@@ -31,7 +36,9 @@ use crate::coordinator::runtime::{Alarm, Machine, Ring, Ticket, Turn};
 /// The groups of one shard, by id.
 #[derive(Clone, Debug)]
 pub struct Groups {
-    limits: Arc<Limits>,
+    pub(super) limits: Arc<Limits>,
+    /// The latest one: it changes beside the log.
+    pub(super) catalog: Arc<ArcSwap<Catalog>>,
     /// Shared with the copy from before the turn until they are changed.
     pub(super) groups: OrdMap<Str, Arc<Group>>,
     /// The groups for which a producer has committed in the transaction that it has open.
@@ -48,6 +55,11 @@ pub enum Subject {
         group: Str,
         member: Str,
     },
+    /// The time in which a member has to do what its group waits for.
+    Deadline {
+        group: Str,
+        member: Str,
+    },
     /// The end of a rebalance's first phase.
     Join(Str),
     /// The end of its second phase.
@@ -61,6 +73,7 @@ pub enum Subject {
 #[derive(Debug)]
 pub(super) struct Step<'a> {
     pub(super) limits: &'a Limits,
+    pub(super) catalog: &'a Catalog,
     pub(super) turn: &'a mut Turn<Groups>,
 }
 
@@ -86,8 +99,14 @@ impl Step<'_> {
 
 impl Groups {
     #[must_use]
-    pub fn new(limits: Arc<Limits>) -> Self {
-        Self { limits, groups: OrdMap::new(), transactions: OrdMap::new(), sweep: Alarm::default() }
+    pub fn new(limits: Arc<Limits>, catalog: Arc<ArcSwap<Catalog>>) -> Self {
+        Self {
+            limits,
+            catalog,
+            groups: OrdMap::new(),
+            transactions: OrdMap::new(),
+            sweep: Alarm::default(),
+        }
     }
 
     /// The group, made if it is not there.
@@ -116,6 +135,29 @@ impl Groups {
         self.transactions.remove(&producer).unwrap_or_default()
     }
 
+    pub(super) fn find_consumer_mut(&mut self, id: &Str) -> Option<&mut consumer::Group> {
+        self.find_mut(id).and_then(Group::consumer_mut)
+    }
+
+    /// Forgets all of a group but its offsets.
+    pub(super) fn remove_members(&mut self, id: &Str) {
+        let Some(group) = self.find_mut(id) else { return };
+        if group.offsets.is_empty() {
+            self.groups.remove(id);
+        } else {
+            group.kind = Group::new(group.id.clone(), Timestamp::NONE).kind;
+        }
+    }
+
+    fn describe_consumer(&self, id: &Str) -> Result<DescribedConsumerGroup, Refused> {
+        let refused = |message| Refused { code: ErrorCode::GroupIdNotFound, message };
+        let group = self.groups.get(id);
+        let group = group.ok_or_else(|| refused(format!("Group {id} not found.")))?;
+        let group = group.consumer();
+        let group = group.ok_or_else(|| refused(format!("Group {id} is not a consumer group.")))?;
+        Ok(group.describe(&self.limits, &self.catalog.load()))
+    }
+
     fn join(
         &mut self,
         ticket: Ticket,
@@ -128,20 +170,30 @@ impl Groups {
             let refused = join_refused(r.member_id.clone(), ErrorCode::UnknownMemberId);
             return turn.reply(ticket, Reply::Join(refused));
         }
-        let limits = Arc::clone(&self.limits);
+        let (limits, catalog) = (Arc::clone(&self.limits), self.catalog.load_full());
         let now = turn.now.wall;
         let group = self.group_mut(&r.group_id, now);
-        let Kind::Classic(group) = &mut group.kind;
+        if group.is_empty()
+            && let Some(consumer) = group.consumer()
+        {
+            // A group that has no members may change its protocol; its offsets stay.
+            consumer.tombstones().into_iter().for_each(|record| turn.write(record));
+            group.kind = Group::new(group.id.clone(), now).kind;
+        }
+        let Some(group) = group.classic_mut() else {
+            let refused = join_refused(r.member_id.clone(), ErrorCode::InconsistentGroupProtocol);
+            return turn.reply(ticket, Reply::Join(refused));
+        };
         if !exists {
             turn.write(group.record());
         }
-        group.join(ticket, r, joiner, &mut Step { limits: &limits, turn });
+        group.join(ticket, r, joiner, &mut Step { limits: &limits, catalog: &catalog, turn });
     }
 
     fn leave(&mut self, r: &LeaveGroupRequest, turn: &mut Turn<Self>) -> LeaveGroupResponse {
-        let limits = Arc::clone(&self.limits);
+        let (limits, catalog) = (Arc::clone(&self.limits), self.catalog.load_full());
         match self.find_mut(&r.group_id).and_then(Group::classic_mut) {
-            Some(group) => group.leave(r, &mut Step { limits: &limits, turn }),
+            Some(group) => group.leave(r, &mut Step { limits: &limits, catalog: &catalog, turn }),
             None => LeaveGroupResponse {
                 members: r
                     .members
@@ -222,13 +274,13 @@ impl Machine for Groups {
                             let id = key.group.detached();
                             let restored = classic::Group::restore(id, &value);
                             self.group_mut(&key.group, Timestamp::NONE).kind =
-                                Kind::Classic(restored);
+                                Kind::Classic(Box::new(restored));
                         }
-                        None => _ = self.groups.remove(&key.group),
+                        None if self.find_consumer_mut(&key.group).is_some() => {}
+                        None => self.remove_members(&key.group),
                     }
                 }
-                // Groups of kinds that this broker does not coordinate.
-                _ => {}
+                key => consumer::replay(self, &key, value)?,
             }
             Ok(())
         });
@@ -242,18 +294,18 @@ impl Machine for Groups {
     }
 
     fn loaded(&mut self, turn: &mut Turn<Self>) {
-        let limits = Arc::clone(&self.limits);
+        let (limits, catalog) = (Arc::clone(&self.limits), self.catalog.load_full());
         let ids: Vec<Str> = self.groups.keys().cloned().collect();
         for id in ids {
             if let Some(group) = self.find_mut(&id) {
-                group.resume(&mut Step { limits: &limits, turn });
+                group.resume(&mut Step { limits: &limits, catalog: &catalog, turn });
             }
         }
         self.arm_sweep(self.check_interval(), turn);
     }
 
     fn decide(&mut self, ticket: Ticket, request: &Request, turn: &mut Turn<Self>) {
-        let limits = Arc::clone(&self.limits);
+        let (limits, catalog) = (Arc::clone(&self.limits), self.catalog.load_full());
         let reply = match request {
             Request::Join(r, joiner) => return self.join(ticket, r, joiner, turn),
             Request::Sync(r) => {
@@ -262,23 +314,38 @@ impl Machine for Groups {
                     let refused = SyncGroupResponse { error_code, ..SyncGroupResponse::default() };
                     return turn.reply(ticket, Reply::Sync(refused));
                 };
-                return group.sync(ticket, r, &mut Step { limits: &limits, turn });
+                return group.sync(
+                    ticket,
+                    r,
+                    &mut Step { limits: &limits, catalog: &catalog, turn },
+                );
             }
             Request::Heartbeat(r) => {
                 let error_code = match self.find_mut(&r.group_id).and_then(Group::classic_mut) {
-                    Some(group) => group.heartbeat(r, &mut Step { limits: &limits, turn }),
+                    Some(group) => {
+                        group.heartbeat(r, &mut Step { limits: &limits, catalog: &catalog, turn })
+                    }
                     None => ErrorCode::UnknownMemberId,
                 };
                 Reply::Heartbeat(HeartbeatResponse { error_code, ..HeartbeatResponse::default() })
             }
             Request::Leave(r) => Reply::Leave(self.leave(r, turn)),
             Request::Describe(id) => {
-                Reply::Describe(self.groups.get(id).map(|group| group.describe()))
+                Reply::Describe(match self.groups.get(id).map(|group| group.describe()) {
+                    Some(Some(group)) => Described::Group(group),
+                    Some(None) => Described::NotClassic,
+                    None => Described::NotThere,
+                })
+            }
+            Request::DescribeConsumer(id) => Reply::DescribeConsumer(self.describe_consumer(id)),
+            Request::ConsumerHeartbeat(r, client) => {
+                Reply::ConsumerHeartbeat(self.consumer_heartbeat(r, client, turn))
             }
             Request::List => Reply::List(self.groups.values().map(|group| group.list()).collect()),
             Request::Delete(id) => Reply::Delete(self.delete(id, turn)),
-            Request::Commit { request, absent_group } => {
-                Reply::Commit(offset::commit(self, request, *absent_group, &limits, turn))
+            Request::Commit { request, speaks_epochs } => {
+                let step = &mut Step { limits: &limits, catalog: &catalog, turn };
+                Reply::Commit(offset::commit(self, request, *speaks_epochs, step))
             }
             Request::CommitInTransaction(r) => {
                 Reply::CommitInTransaction(offset::commit_in_transaction(self, r, &limits, turn))
@@ -309,7 +376,10 @@ impl Machine for Groups {
                 ring => (None, ring),
             },
             Subject::Forget(topics) => return self.forget(topics, turn),
-            Subject::Session { group, .. } | Subject::Join(group) | Subject::Sync(group) => {
+            Subject::Session { group, .. }
+            | Subject::Deadline { group, .. }
+            | Subject::Join(group)
+            | Subject::Sync(group) => {
                 let Some(found) = self.find_mut(group) else { return };
                 (Some(group), found.alarm(subject).map_or(Ring::Stale, |a| a.ring(due, now)))
             }
@@ -319,9 +389,9 @@ impl Machine for Groups {
             (_, Ring::Later(due)) => turn.wake(due, subject.clone()),
             (None, Ring::Due) => {}
             (Some(id), Ring::Due) => {
-                let limits = Arc::clone(&self.limits);
+                let (limits, catalog) = (Arc::clone(&self.limits), self.catalog.load_full());
                 if let Some(group) = self.find_mut(id) {
-                    group.expire(subject, &mut Step { limits: &limits, turn });
+                    group.expire(subject, &mut Step { limits: &limits, catalog: &catalog, turn });
                 }
             }
         }

@@ -8,8 +8,11 @@
 pub mod assignor;
 #[cfg(test)]
 mod bench;
+mod catalog;
 mod classic;
+mod consumer;
 mod ends;
+mod heartbeat;
 mod kind;
 mod limits;
 mod machine;
@@ -18,8 +21,10 @@ pub mod regex;
 mod request;
 mod service;
 
+pub use catalog::Catalog;
+pub use consumer::Refused;
 pub use ends::Seen;
-pub use limits::Limits;
+pub use limits::{ConsumerLimits, Limits};
 pub use machine::{Groups, Subject};
-pub use request::{InTransaction, Joiner, Reply, Request};
+pub use request::{Client, Described, InTransaction, Joiner, Reply, Request};
 pub use service::{GroupCoordinator, TOPIC};

@@ -3,11 +3,13 @@
 use milena_protocol::{
     ErrorCode, Uuid,
     messages::{
-        HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
-        LeaveGroupRequest, LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse,
-        OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
-        TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+        ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
+        HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+        LeaveGroupResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+        OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest,
+        TxnOffsetCommitResponse,
         groups::{
+            consumer_group_describe::DescribedGroup as DescribedConsumerGroup,
             delete_groups::DeletableGroupResult,
             describe_groups::DescribedGroup,
             list_groups::ListedGroup,
@@ -16,6 +18,8 @@ use milena_protocol::{
     },
     wire::Str,
 };
+
+use super::Refused;
 use milena_storage::producers::EndMarker;
 
 /// Text and bytes may be slices of a frame: what is kept of them is copied.
@@ -25,13 +29,15 @@ pub enum Request {
     Sync(SyncGroupRequest),
     Heartbeat(HeartbeatRequest),
     Leave(LeaveGroupRequest),
+    ConsumerHeartbeat(ConsumerGroupHeartbeatRequest, Client),
     Describe(Str),
+    DescribeConsumer(Str),
     List,
     Delete(Str),
-    /// `absent_group` is what a member of a group that does not exist is told.
     Commit {
         request: OffsetCommitRequest,
-        absent_group: ErrorCode,
+        /// The request's version knows that members have epochs.
+        speaks_epochs: bool,
     },
     CommitInTransaction(InTransaction),
     /// `stable` refuses offsets that an open transaction may still change.
@@ -56,6 +62,14 @@ pub struct InTransaction {
     pub stale_epoch: ErrorCode,
 }
 
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub id: Str,
+    /// As Kafka spells it, with a slash in front.
+    pub host: Str,
+}
+
 /// Who wants to join.
 #[derive(Clone, Debug)]
 pub struct Joiner {
@@ -77,8 +91,10 @@ pub enum Reply {
     Sync(SyncGroupResponse),
     Heartbeat(HeartbeatResponse),
     Leave(LeaveGroupResponse),
-    /// `None`: there is no such group.
-    Describe(Option<DescribedGroup>),
+    ConsumerHeartbeat(Result<ConsumerGroupHeartbeatResponse, Refused>),
+    Describe(Described),
+    /// The group, unless it is not there or not of this kind.
+    DescribeConsumer(Result<DescribedConsumerGroup, Refused>),
     List(Vec<ListedGroup>),
     Delete(DeletableGroupResult),
     Commit(OffsetCommitResponse),
@@ -87,4 +103,12 @@ pub enum Reply {
     DeleteOffsets(OffsetDeleteResponse),
     Forget,
     EndTransaction,
+}
+
+/// What DescribeGroups finds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Described {
+    Group(DescribedGroup),
+    NotClassic,
+    NotThere,
 }

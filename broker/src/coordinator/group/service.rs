@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use milena_protocol::{ProducerId, Uuid, wire::Str};
 use milena_storage::producers::EndMarker;
 
 use super::{
-    Groups, InTransaction, Limits, Reply, Request,
+    Catalog, Groups, InTransaction, Limits, Reply, Request,
     ends::{Ends, Seen},
 };
 use crate::{
@@ -21,6 +22,7 @@ pub const TOPIC: &str = "__consumer_offsets";
 #[derive(Debug)]
 pub struct GroupCoordinator {
     limits: Arc<Limits>,
+    catalog: Arc<ArcSwap<Catalog>>,
     shards: Shards<Groups>,
     ends: Ends,
 }
@@ -34,7 +36,7 @@ impl GroupCoordinator {
         around: Surroundings,
     ) -> Self {
         let shards = Shards::new(TOPIC, commit_timeout, logs, around);
-        Self { limits: Arc::new(limits), shards, ends: Ends::new() }
+        Self { limits: Arc::new(limits), catalog: Arc::default(), shards, ends: Ends::new() }
     }
 
     #[must_use]
@@ -111,7 +113,9 @@ impl GroupCoordinator {
 
 impl Follow for GroupCoordinator {
     fn changed(&self, before: &Image, after: &Arc<Image>) {
-        let make = |_| Groups::new(Arc::clone(&self.limits));
+        let catalog = self.catalog.load().followed_by(before, after);
+        self.catalog.store(Arc::new(catalog));
+        let make = |_| Groups::new(Arc::clone(&self.limits), Arc::clone(&self.catalog));
         self.shards.follow(before, after, make, |_, _| {});
         let gone: Vec<(Str, Uuid)> = after
             .topic_changes(before)

@@ -1,5 +1,5 @@
 //! AlterConfigs v0-2: replaces all that was set for a resource. The versions differ in their form
-//! alone. Left out: resources other than topics and brokers.
+//! alone. Left out: resources other than topics, brokers and groups.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! DescribeConfigs v1-4. v1 has sources and synonyms (KIP-226), v3 types and documentation
-//! (KIP-569). Left out: resources other than topics and brokers.
+//! (KIP-569). Left out: resources other than topics, brokers and
+//! groups.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -15,7 +16,7 @@ use milena_protocol::{
 };
 
 use crate::{
-    config::{Described, describe_broker, describe_cluster, describe_topic},
+    config::{Described, describe_broker, describe_cluster, describe_group, describe_topic},
     controller::{Refusal, check_topic_name},
     handlers::{
         Context,
@@ -70,6 +71,14 @@ fn find(
             let image = services.metadata.image();
             image.topic(name).ok_or(Refusal::UnknownTopic)?;
             Ok(describe_topic(&image.settings(&Resource::topic(name)), &config.layers))
+        }
+        ResourceKind::Group if name.is_empty() => {
+            Err(Refusal::BadResource("groups have no common configuration".to_owned()))
+        }
+        // Of a group that does not exist, too: it has the defaults.
+        ResourceKind::Group => {
+            let own = services.metadata.image().settings(&Resource::group(name));
+            Ok(describe_group(&own, &config.layers))
         }
         ResourceKind::Broker if name.is_empty() => Ok(describe_cluster(&config.layers)),
         ResourceKind::Broker if name.parse() == Ok(services.identity.node_id) => {

@@ -1,5 +1,5 @@
 //! IncrementalAlterConfigs v0-1 (KIP-339): sets, removes, extends and shortens single settings.
-//! The versions differ in their form alone. Left out: resources other than topics and brokers.
+//! The versions differ in their form alone. Left out: resources other than topics, brokers and groups.
 
 use std::sync::Arc;
 

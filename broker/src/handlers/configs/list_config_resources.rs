@@ -1,6 +1,6 @@
 //! ListConfigResources v0-1. v0 knows subscriptions to client metrics alone, of which there are
-//! none; v1 asks by type, or for all of them (KIP-1142). Left out: groups and client metrics have
-//! no settings yet, so none is listed.
+//! none; v1 asks by type, or for all of them (KIP-1142). Left out: client metrics have no
+//! settings yet, so none is listed.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use milena_protocol::{
     wire::Str,
 };
 
-use crate::{handlers::Context, services::Services};
+use crate::{handlers::Context, metadata::ResourceKind, services::Services};
 
 pub async fn list_config_resources(
     services: &Arc<Services>,
@@ -35,6 +35,10 @@ pub async fn list_config_resources(
         if asked(TOPIC) {
             config_resources
                 .extend(image.topics().map(|topic| topic.name.clone()).map(named(TOPIC)));
+        }
+        if asked(GROUP) {
+            let groups = image.resources().filter(|one| one.kind == ResourceKind::Group);
+            config_resources.extend(groups.map(|one| one.name.clone()).map(named(GROUP)));
         }
         for number in [BROKER, BROKER_LOGGER] {
             if asked(number) {

@@ -14,7 +14,7 @@ use milena_protocol::{
 
 use super::failure;
 use crate::{
-    coordinator::group::{Reply, Request},
+    coordinator::group::{Described, Reply, Request},
     handlers::{Context, operations},
     services::Services,
 };
@@ -29,8 +29,11 @@ pub async fn describe_groups(
     let mut groups = Vec::with_capacity(asked.len());
     for (asked, group_id) in asked {
         let mut group = match asked.await {
-            Ok(Reply::Describe(Some(group))) => group,
-            Ok(Reply::Describe(None)) => absent(group_id, cx.version),
+            Ok(Reply::Describe(Described::Group(group))) => group,
+            Ok(Reply::Describe(Described::NotThere)) => absent(&group_id, cx.version, "not found"),
+            Ok(Reply::Describe(Described::NotClassic)) => {
+                absent(&group_id, cx.version, "is not a classic group")
+            }
             other => DescribedGroup {
                 error_code: failure(&other),
                 group_id,
@@ -45,14 +48,15 @@ pub async fn describe_groups(
     DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() }
 }
 
-fn absent(group_id: Str, version: i16) -> DescribedGroup {
+fn absent(group_id: &Str, version: i16, what: &str) -> DescribedGroup {
+    let group_id = group_id.clone();
     let group_state = Str::from_static("Dead");
     if version < NOT_FOUND_FROM {
         return DescribedGroup { group_id, group_state, ..DescribedGroup::default() };
     }
     DescribedGroup {
         error_code: ErrorCode::GroupIdNotFound,
-        error_message: Some(Str::from(format!("Group {group_id} not found."))),
+        error_message: Some(Str::from(format!("Group {group_id} {what}."))),
         group_id,
         group_state,
         ..DescribedGroup::default()

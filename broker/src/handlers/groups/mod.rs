@@ -1,5 +1,7 @@
 //! Groups of consumers, and who coordinates them.
 
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod delete_groups;
 mod describe_groups;
 mod find_coordinator;
@@ -14,6 +16,8 @@ mod sync_group;
 
 use milena_protocol::ErrorCode;
 
+pub use consumer_group_describe::consumer_group_describe;
+pub use consumer_group_heartbeat::consumer_group_heartbeat;
 pub use delete_groups::delete_groups;
 pub use describe_groups::describe_groups;
 pub use find_coordinator::find_coordinator;
@@ -27,7 +31,10 @@ pub use offset_fetch::offset_fetch;
 pub use sync_group::sync_group;
 
 use super::error::Coded;
-use crate::coordinator::{group::Reply, runtime::Unavailable};
+use crate::{
+    coordinator::{group::Reply, runtime::Unavailable},
+    services::Services,
+};
 
 /// The error where a request got no reply of its own kind.
 fn failure(outcome: &Result<Reply, Unavailable>) -> ErrorCode {
@@ -35,4 +42,11 @@ fn failure(outcome: &Result<Reply, Unavailable>) -> ErrorCode {
         Ok(_) => ErrorCode::UnknownServerError,
         Err(unavailable) => unavailable.code(),
     }
+}
+
+/// Whether the broker and the cluster let groups speak the consumer protocol.
+fn consumer_groups_enabled(services: &Services) -> bool {
+    let image = services.metadata.image();
+    let level = image.features().find(|(name, _)| *name == "group.version");
+    services.groups.limits().consumer.enabled && level.is_some_and(|(_, level)| level > 0)
 }

@@ -1,6 +1,6 @@
 //! OffsetCommit v2-10. v2-4 say how long to keep the offset, v6 adds leader epochs (KIP-320), v7
-//! static members (KIP-345), v9 tells a group that is not there (KIP-848), v10 names topics by id
-//! (KIP-848). Left out: offsets of groups of the consumer protocol.
+//! static members (KIP-345), v9 tells a group that is not there and knows the epochs of members
+//! (KIP-848), v10 names topics by id (KIP-848). Left out: nothing.
 
 use std::sync::Arc;
 
@@ -38,12 +38,8 @@ pub async fn offset_commit(
     if r.topics.iter().all(|topic| topic.partitions.is_empty()) {
         return OffsetCommitResponse { topics: answers, ..OffsetCommitResponse::default() };
     }
-    let absent_group = match cx.version >= NOT_FOUND_FROM {
-        true => ErrorCode::GroupIdNotFound,
-        false => ErrorCode::IllegalGeneration,
-    };
     let group = r.group_id.clone();
-    let request = Request::Commit { request: r, absent_group };
+    let request = Request::Commit { request: r, speaks_epochs: cx.version >= EPOCHS_FROM };
     let outcome = services.groups.ask(&group, request).await;
     let code = failure(&outcome);
     let mut committed = match outcome {
@@ -98,4 +94,4 @@ fn sort(
 }
 
 const BY_ID_FROM: i16 = 10;
-const NOT_FOUND_FROM: i16 = 9;
+const EPOCHS_FROM: i16 = 9;

@@ -153,7 +153,7 @@ impl Group {
             },
             Subject::Join(_) => Some(&mut self.join_alarm),
             Subject::Sync(_) => Some(&mut self.sync_alarm),
-            Subject::Sweep | Subject::Forget(_) => None,
+            Subject::Deadline { .. } | Subject::Sweep | Subject::Forget(_) => None,
         }
     }
 

@@ -64,7 +64,7 @@ impl Group {
             Subject::Join(_) => self.join_expired(step),
             Subject::Sync(_) => self.sync_expired(step),
             Subject::Session { member, .. } => self.session_expired(member, step),
-            Subject::Sweep | Subject::Forget(_) => {}
+            Subject::Deadline { .. } | Subject::Sweep | Subject::Forget(_) => {}
         }
     }
 

@@ -13,28 +13,24 @@ use milena_protocol::{
 };
 
 use super::Committed;
-use crate::coordinator::{
-    group::{Groups, Limits, machine::Step},
-    runtime::Turn,
-};
+use crate::coordinator::group::{Groups, kind::Reader, machine::Step};
 
-/// Topics come with name and id; whether they exist has been looked at. `absent_group` is the error
-/// for a member of a group that does not exist.
+/// Topics come with name and id; whether they exist has been looked at. `speaks_epochs`: the
+/// request's version knows that members have epochs.
 pub(in crate::coordinator::group) fn commit(
     groups: &mut Groups,
     r: &OffsetCommitRequest,
-    absent_group: ErrorCode,
-    limits: &Limits,
-    turn: &mut Turn<Groups>,
+    speaks_epochs: bool,
+    step: &mut Step<'_>,
 ) -> OffsetCommitResponse {
-    if let Err(error) = check(groups, r, absent_group, &mut Step { limits, turn }) {
+    if let Err(error) = check(groups, r, speaks_epochs, step) {
         return answer(r, |_| error);
     }
-    let now = turn.now.wall;
+    let now = step.turn.now.wall;
     let expires_at = (r.retention_time_ms != DEFAULT_RETENTION)
         .then(|| Timestamp(now.0.saturating_add(r.retention_time_ms)));
     let fits = |partition: &OffsetCommitRequestPartition| {
-        limits.metadata_fits(partition.committed_metadata.as_deref())
+        step.limits.metadata_fits(partition.committed_metadata.as_deref())
     };
     for topic in &r.topics {
         for partition in topic.partitions.iter().filter(|&partition| fits(partition)) {
@@ -53,7 +49,7 @@ pub(in crate::coordinator::group) fn commit(
             };
             // Made by its first offset, if there is no group yet.
             let group = groups.group_mut(&r.group_id, now);
-            turn.write(committed.record(&group.id, &topic.name, partition.partition_index));
+            step.turn.write(committed.record(&group.id, &topic.name, partition.partition_index));
             group.offsets.put(&topic.name, partition.partition_index, committed);
         }
     }
@@ -68,14 +64,24 @@ pub(in crate::coordinator::group) fn commit(
 fn check(
     groups: &mut Groups,
     r: &OffsetCommitRequest,
-    absent_group: ErrorCode,
+    speaks_epochs: bool,
     step: &mut Step<'_>,
 ) -> Result<(), ErrorCode> {
     let generation = r.generation_id_or_member_epoch;
     let Some(group) = groups.find_mut(&r.group_id) else {
-        return if generation < 0 { Ok(()) } else { Err(absent_group) };
+        return match speaks_epochs {
+            _ if generation < 0 => Ok(()),
+            true => Err(ErrorCode::GroupIdNotFound),
+            false => Err(ErrorCode::IllegalGeneration),
+        };
     };
-    group.check_commit(&r.member_id, r.group_instance_id.as_ref(), generation, false)?;
+    group.check_commit(Reader {
+        member: Some(&r.member_id),
+        instance: r.group_instance_id.as_ref(),
+        epoch: generation,
+        speaks_epochs,
+        transactional: false,
+    })?;
     group.committed(&r.member_id, step);
     Ok(())
 }

@@ -62,12 +62,14 @@ enum Since {
 
 fn expired(group: &Group, retention_ms: i64, now: Timestamp) -> Vec<(Str, i32)> {
     let subscribed = group.subscribed_topics();
-    let Kind::Classic(classic) = &group.kind;
-    let since = match (&classic.protocol_type, classic.state, &subscribed) {
-        (None, ..) => Since::Commit,
-        (Some(_), State::Empty, _) => classic.since.map_or(Since::Commit, Since::Empty),
-        (Some(_), State::Stable, Some(_)) => Since::Commit,
-        _ => Since::Never,
+    let since = match &group.kind {
+        Kind::Consumer(_) => Since::Commit,
+        Kind::Classic(classic) => match (&classic.protocol_type, classic.state, &subscribed) {
+            (None, ..) => Since::Commit,
+            (Some(_), State::Empty, _) => classic.since.map_or(Since::Commit, Since::Empty),
+            (Some(_), State::Stable, Some(_)) => Since::Commit,
+            _ => Since::Never,
+        },
     };
     let subscribed = subscribed.unwrap_or_default();
     let is_old = |committed: &Committed| match (committed.expires_at, &since) {

@@ -10,7 +10,7 @@ use milena_protocol::{
 };
 
 use super::{Committed, Offsets};
-use crate::coordinator::group::kind::Group;
+use crate::coordinator::group::kind::{Group, Reader};
 
 /// The offsets that were asked for, -1 where there is none; or all that there are. A group that
 /// does not exist has none. `stable` refuses those that an open transaction may still change.
@@ -19,12 +19,24 @@ pub(in crate::coordinator::group) fn fetch(
     r: &OffsetFetchRequestGroup,
     stable: bool,
 ) -> OffsetFetchResponseGroup {
+    let who = Reader {
+        member: r.member_id.as_deref(),
+        instance: None,
+        epoch: r.member_epoch,
+        speaks_epochs: true,
+        transactional: false,
+    };
+    let allowed = group.map_or(Ok(()), |group| group.check_fetch(who));
+    let group_id = r.group_id.clone();
+    if let Err(error_code) = allowed {
+        return OffsetFetchResponseGroup { group_id, error_code, ..Default::default() };
+    }
     let offsets = group.map(|group| Fetched { offsets: &group.offsets, stable });
     let topics = match &r.topics {
         Some(topics) => topics.iter().map(|topic| fetch_topic(offsets, topic)).collect(),
         None => offsets.map(all).unwrap_or_default(),
     };
-    OffsetFetchResponseGroup { group_id: r.group_id.clone(), topics, ..Default::default() }
+    OffsetFetchResponseGroup { group_id, topics, ..Default::default() }
 }
 
 #[derive(Clone, Copy)]

@@ -113,11 +113,11 @@ fn a_lone_commit_expires_by_its_age_and_its_group_with_it() {
 #[test]
 fn an_offset_with_a_time_of_its_own_goes_then() {
     let mut bench = Bench::new();
-    let Request::Commit { mut request, absent_group } = commit("", -1, 42) else {
+    let Request::Commit { mut request, speaks_epochs } = commit("", -1, 42) else {
         panic!("a commit");
     };
     request.retention_time_ms = 3_600_000;
-    bench.answer(Request::Commit { request, absent_group });
+    bench.answer(Request::Commit { request, speaks_epochs });
     bench = bench.restarted();
     bench.advance(Duration::from_secs(3_000));
     assert_eq!(committed(&mut bench), 42);
@@ -207,14 +207,14 @@ fn a_deleted_topic_takes_its_offsets_along() {
 /// A group with offsets whose tombstones are far more than one batch holds.
 fn large() -> Bench {
     let mut bench = Bench::with(Limits { retention_ms: 600_000, ..limits() });
-    let Request::Commit { mut request, absent_group } = commit("", -1, 42) else {
+    let Request::Commit { mut request, speaks_epochs } = commit("", -1, 42) else {
         panic!("a commit");
     };
     let one = request.topics[0].partitions[0].clone();
     let partition =
         |partition_index| OffsetCommitRequestPartition { partition_index, ..one.clone() };
     request.topics[0].partitions = (0..30_000).map(partition).collect();
-    bench.answer(Request::Commit { request, absent_group });
+    bench.answer(Request::Commit { request, speaks_epochs });
     bench
 }
 

@@ -15,7 +15,7 @@ use milena_storage::producers::EndMarker;
 
 use super::Committed;
 use crate::coordinator::{
-    group::{Groups, Limits, request::InTransaction},
+    group::{Groups, Limits, kind::Reader, request::InTransaction},
     runtime::Turn,
 };
 
@@ -85,8 +85,14 @@ fn check(groups: &Groups, r: &InTransaction) -> Result<(), ErrorCode> {
     let Some(group) = groups.groups.get(&r.request.group_id) else {
         return if generation < 0 { Ok(()) } else { Err(r.absent_group) };
     };
-    let instance = r.request.group_instance_id.as_ref();
-    group.check_commit(&r.request.member_id, instance, generation, true).map_err(|error| {
+    let who = Reader {
+        member: Some(&r.request.member_id),
+        instance: r.request.group_instance_id.as_ref(),
+        epoch: generation,
+        speaks_epochs: true,
+        transactional: true,
+    };
+    group.check_commit(who).map_err(|error| {
         // Only the newest clients know of epochs of members.
         if error == ErrorCode::StaleMemberEpoch { r.stale_epoch } else { error }
     })

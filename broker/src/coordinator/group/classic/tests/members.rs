@@ -15,7 +15,7 @@ use milena_protocol::{
 
 use super::{enter, two_members};
 use crate::coordinator::group::{
-    Limits, Reply, Request,
+    Described, Limits, Reply, Request,
     bench::{Bench, GROUP, commit, heartbeat, join, join_with, leave, limits, sync},
 };
 
@@ -120,7 +120,9 @@ fn the_last_to_leave_leaves_an_empty_group_that_can_be_deleted() {
     bench.answer(commit("client-a", 1, 5));
     bench.answer(leave("client-a"));
     bench.answer(leave("client-b"));
-    let Reply::Describe(Some(described)) = bench.answer(Request::Describe(GROUP.into())) else {
+    let Reply::Describe(Described::Group(described)) =
+        bench.answer(Request::Describe(GROUP.into()))
+    else {
         panic!("the group is there");
     };
     assert_eq!((described.group_state.as_str(), described.members.len()), ("Empty", 0));
@@ -153,7 +155,8 @@ fn a_full_group_takes_no_more() {
 #[test]
 fn a_stable_group_is_described_whole() {
     let mut bench = two_members();
-    let Reply::Describe(group) = bench.answer(Request::Describe(GROUP.into())) else {
+    let Reply::Describe(Described::Group(group)) = bench.answer(Request::Describe(GROUP.into()))
+    else {
         panic!("a description");
     };
     let member = |id: &str, assignment: &'static [u8]| DescribedGroupMember {
@@ -173,7 +176,7 @@ fn a_stable_group_is_described_whole() {
         ..DescribedGroup::default()
     };
     let whole = |group| DescribeGroupsResponse { groups: vec![group], ..Default::default() };
-    assert_eq!(group.map(whole), Some(whole(expected)));
+    assert_eq!(whole(group), whole(expected));
     let listed = ListedGroup {
         group_id: GROUP.into(),
         protocol_type: "consumer".into(),

@@ -1,0 +1,199 @@
+//! ConsumerGroupHeartbeat: a member joins, tells what has changed, and hears what is its.
+
+use std::sync::Arc;
+
+use milena_protocol::{
+    ErrorCode,
+    messages::{
+        ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse,
+        groups::consumer_group_heartbeat::{Assignment, TopicPartitions, TopicPartitionsResult},
+    },
+    wire::Str,
+};
+use tracing::debug;
+
+use super::{
+    Group, Refused,
+    member::{AWAY, About, Member},
+};
+use crate::coordinator::group::{Client, Subject, assignor::Partitions, machine::Step};
+
+impl Group {
+    /// A heartbeat of somebody who does not want to leave. One that brings nothing new writes
+    /// nothing.
+    pub(in crate::coordinator::group) fn heartbeat(
+        &mut self,
+        r: &ConsumerGroupHeartbeatRequest,
+        client: &Client,
+        step: &mut Step<'_>,
+    ) -> Result<ConsumerGroupHeartbeatResponse, Refused> {
+        let id = r.member_id.detached();
+        self.check_room(r, step.limits.consumer.members_max)?;
+        let before = self.member_for(&id, r, step)?;
+        let changed = self.take_in(&id, &before, before.about.updated(r, client), step);
+        self.follow_topics(changed, step);
+        self.assign_if_due(step);
+        let after = self.reconcile(&id, r.topic_partitions.as_deref(), step);
+        self.rearm(&id, step);
+        let settings = step.catalog.settings(&self.id, &step.limits.consumer.defaults);
+        let is_full = r.member_epoch == 0
+            || (r.rebalance_timeout_ms != -1
+                && (r.subscribed_topic_names.is_some() || r.subscribed_topic_regex.is_some())
+                && r.topic_partitions.is_some());
+        let assignment = (is_full || after.assigned != before.assigned)
+            .then(|| Assignment { topic_partitions: shown(&after.assigned) });
+        Ok(ConsumerGroupHeartbeatResponse {
+            member_id: Some(id),
+            member_epoch: after.epoch,
+            heartbeat_interval_ms: settings.heartbeat_interval_ms,
+            assignment,
+            ..ConsumerGroupHeartbeatResponse::default()
+        })
+    }
+
+    pub(super) fn rearm(&mut self, id: &Str, step: &mut Step<'_>) {
+        let settings = step.catalog.settings(&self.id, &step.limits.consumer.defaults);
+        let session = self.sessions.entry(id.clone()).or_default();
+        let subject = || Subject::Session { group: self.id.clone(), member: id.clone() };
+        step.set(session, settings.session_timeout_ms, subject);
+    }
+
+    pub(super) fn unknown_member(&self, id: &str) -> Refused {
+        let message = format!("Member {id} is not a member of group {}.", self.id);
+        Refused::new(ErrorCode::UnknownMemberId, message)
+    }
+
+    /// The member that an instance is now, if it is the one with this id.
+    pub(super) fn static_member(&self, instance: &Str, id: &Str) -> Result<&Member, Refused> {
+        let unknown = || {
+            let message = format!("Instance id {instance} is unknown.");
+            Refused::new(ErrorCode::UnknownMemberId, message)
+        };
+        let current = self.instances.get(instance).ok_or_else(unknown)?;
+        if current != id {
+            let message = format!(
+                "Static member {id} with instance id {instance} was fenced by member {current}."
+            );
+            return Err(Refused::new(ErrorCode::FencedInstanceId, message));
+        }
+        self.members.get(current).ok_or_else(unknown)
+    }
+
+    fn check_room(&self, r: &ConsumerGroupHeartbeatRequest, max: usize) -> Result<(), Refused> {
+        if self.members.len() < max || self.members.contains_key(&r.member_id) {
+            return Ok(());
+        }
+        let message =
+            format!("The consumer group has reached its maximum capacity of {max} members.");
+        Err(Refused::new(ErrorCode::GroupMaxSizeReached, message))
+    }
+
+    /// The member that asks, as it was before; a blank one if it is new.
+    fn member_for(
+        &mut self,
+        id: &Str,
+        r: &ConsumerGroupHeartbeatRequest,
+        step: &mut Step<'_>,
+    ) -> Result<Member, Refused> {
+        let joins = r.member_epoch == 0;
+        let Some(instance) = &r.instance_id else {
+            let member = match self.members.get(id) {
+                Some(member) => member.clone(),
+                None if joins => Member::default(),
+                None => return Err(self.unknown_member(id)),
+            };
+            check_epoch(&member, r)?;
+            return Ok(member);
+        };
+        if !joins {
+            let member = self.static_member(instance, id)?.clone();
+            check_epoch(&member, r)?;
+            return Ok(member);
+        }
+        let Some(current) = self.instances.get(instance).cloned() else {
+            return Ok(self.members.get(id).cloned().unwrap_or_default());
+        };
+        let member = self.members.get(&current).cloned().unwrap_or_default();
+        if current == *id && member.epoch != AWAY {
+            return Ok(member);
+        }
+        if member.epoch != AWAY {
+            let message = format!(
+                "Static member {id} with instance id {instance} cannot join the group because the \
+                 instance id is owned by {current} member."
+            );
+            return Err(Refused::new(ErrorCode::UnreleasedInstanceId, message));
+        }
+        Ok(self.succeed(&current, id, member, step))
+    }
+
+    /// A static member is back: what was its is its again, and nobody else notices.
+    fn succeed(&mut self, old: &Str, id: &Str, member: Member, step: &mut Step<'_>) -> Member {
+        debug!(group = %self.id, member = %id, was = %old, "a static member is back");
+        let target = self.targets.get(old).cloned().unwrap_or_default();
+        self.write_removal(old, step);
+        let member = Member { epoch: 0, previous_epoch: 0, ..member };
+        self.write_about(id, member.clone(), step);
+        self.write_target(id, target, step);
+        self.write_current(id, member.clone(), step);
+        member
+    }
+
+    /// Takes over what a member says of itself. True if the group needs a new epoch for that.
+    pub(super) fn take_in(
+        &mut self,
+        id: &Str,
+        before: &Member,
+        about: About,
+        step: &mut Step<'_>,
+    ) -> bool {
+        if self.members.contains_key(id) && *before.about == about {
+            return false;
+        }
+        let same_topics = before.about.subscribes_like(&about);
+        let (old_pattern, new_pattern) = (before.about.pattern.clone(), about.pattern.clone());
+        self.write_about(id, Member { about: Arc::new(about), ..before.clone() }, step);
+        if old_pattern != new_pattern {
+            self.resolve(&new_pattern, step);
+            self.forget_unused(&old_pattern, step);
+        }
+        !same_topics || self.epoch == 0
+    }
+}
+
+/// Whether the member is where the broker believes it to be.
+fn check_epoch(member: &Member, r: &ConsumerGroupHeartbeatRequest) -> Result<(), Refused> {
+    let (told, known) = (r.member_epoch, member.epoch);
+    // Whoever joins again has forgotten its epoch, and is told it.
+    if told == 0 || told == known {
+        return Ok(());
+    }
+    let missed_the_answer = told == member.previous_epoch
+        && r.topic_partitions.as_ref().is_some_and(|owned| is_within(owned, &member.assigned));
+    if told < known && missed_the_answer {
+        return Ok(());
+    }
+    let compared = if told > known { "greater" } else { "smaller" };
+    let message = format!(
+        "The consumer group member has a {compared} member epoch ({told}) than the one known by \
+         the group coordinator ({known}). The member must abandon all its partitions and rejoin."
+    );
+    Err(Refused::new(ErrorCode::FencedMemberEpoch, message))
+}
+
+fn is_within(owned: &[TopicPartitions], assigned: &Partitions) -> bool {
+    owned.iter().all(|topic| {
+        let ours = assigned.get(&topic.topic_id);
+        topic.partitions.iter().all(|one| ours.is_some_and(|ours| ours.contains(one)))
+    })
+}
+
+fn shown(assigned: &Partitions) -> Vec<TopicPartitionsResult> {
+    assigned
+        .iter()
+        .map(|(&topic_id, indexes)| TopicPartitionsResult {
+            topic_id,
+            partitions: indexes.iter().copied().collect(),
+        })
+        .collect()
+}

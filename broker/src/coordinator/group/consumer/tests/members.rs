@@ -1,0 +1,163 @@
+//! Members that come, share, go away and come back.
+
+use std::time::Duration;
+
+use milena_protocol::{ErrorCode, messages::ConsumerGroupHeartbeatRequest};
+
+use super::{super::State, Owned, Table, alive, given, join, owning};
+use crate::coordinator::group::Request;
+
+/// `a` and `b` share the four partitions of `t` in epoch 2; what each reads.
+fn two_members(table: &mut Table) -> (Owned, Owned) {
+    let all = given(&table.join("a", &["t"])).expect("a full request");
+    assert_eq!(all, table.all("t"));
+    assert_eq!(given(&table.join("b", &["t"])), Some(Owned::new()));
+    let told = table.heartbeat(alive("a", 1)).unwrap();
+    let kept = given(&told).expect("less than before");
+    assert_eq!((told.member_epoch, kept.len()), (1, 2));
+    let told = table.heartbeat(owning("a", 1, &kept)).unwrap();
+    assert_eq!((told.member_epoch, given(&told)), (2, None));
+    let told = table.heartbeat(alive("b", 2)).unwrap();
+    let taken = given(&told).expect("more than before");
+    assert!(kept.is_disjoint(&taken) && &kept | &taken == all);
+    assert_eq!(table.group().state(), State::Stable);
+    (kept, taken)
+}
+
+#[test]
+fn what_one_has_to_give_up_another_is_given_only_afterwards() {
+    let mut table = Table::new(&[("t", 4)]);
+    two_members(&mut table);
+    table.compare_with_replay();
+}
+
+#[test]
+fn a_heartbeat_that_brings_nothing_new_writes_nothing() {
+    let mut table = Table::new(&[("t", 4)]);
+    let (kept, _) = two_members(&mut table);
+    let written = table.bench.log.len();
+    for _ in 0..3 {
+        let told = table.heartbeat(alive("a", 2)).unwrap();
+        assert_eq!((told.member_epoch, given(&told)), (2, None));
+        table.heartbeat(owning("a", 2, &kept)).unwrap();
+    }
+    assert_eq!(table.bench.log.len(), written);
+}
+
+#[test]
+fn a_member_in_another_epoch_is_fenced_unless_it_missed_the_last_answer() {
+    let mut table = Table::new(&[("t", 4)]);
+    let (kept, taken) = two_members(&mut table);
+    assert_eq!(table.refusal(alive("a", 3)), ErrorCode::FencedMemberEpoch);
+    assert_eq!(table.refusal(alive("a", 1)), ErrorCode::FencedMemberEpoch);
+    assert_eq!(table.refusal(owning("a", 1, &taken)), ErrorCode::FencedMemberEpoch);
+    assert_eq!(table.heartbeat(owning("a", 1, &kept)).unwrap().member_epoch, 2);
+    assert_eq!(table.refusal(alive("c", 2)), ErrorCode::UnknownMemberId);
+}
+
+#[test]
+fn a_member_that_joins_again_is_told_where_it_stands() {
+    let mut table = Table::new(&[("t", 4)]);
+    let (kept, _) = two_members(&mut table);
+    let told = table.join("a", &["t"]);
+    assert_eq!((told.member_epoch, given(&told)), (2, Some(kept)));
+}
+
+#[test]
+fn what_a_silent_member_had_goes_to_the_others_when_its_session_ends() {
+    let mut table = Table::new(&[("t", 4)]);
+    two_members(&mut table);
+    table.bench.advance(Duration::from_secs(44));
+    table.heartbeat(alive("a", 2)).unwrap();
+    table.bench.advance(Duration::from_secs(2));
+    let told = table.heartbeat(alive("a", 2)).unwrap();
+    assert_eq!((told.member_epoch, given(&told)), (3, Some(table.all("t"))));
+    assert_eq!(table.refusal(alive("b", 2)), ErrorCode::UnknownMemberId);
+    table.compare_with_replay();
+}
+
+#[test]
+fn whoever_does_not_give_up_in_time_is_out() {
+    let mut table = Table::new(&[("t", 4)]);
+    table.join("a", &["t"]);
+    table.join("b", &["t"]);
+    table.heartbeat(alive("a", 1)).unwrap();
+    for _ in 0..2 {
+        table.bench.advance(Duration::from_secs(29));
+        table.heartbeat(alive("a", 1)).unwrap();
+        table.heartbeat(alive("b", 2)).unwrap();
+    }
+    table.bench.advance(Duration::from_secs(3));
+    assert_eq!(table.refusal(alive("a", 1)), ErrorCode::UnknownMemberId);
+    let told = table.heartbeat(alive("b", 2)).unwrap();
+    assert_eq!(given(&told), Some(table.all("t")));
+}
+
+#[test]
+fn a_restart_gives_everyone_a_session_and_forgets_nothing() {
+    let mut table = Table::new(&[("t", 4)]);
+    table.join("a", &["t"]);
+    table.join("b", &["t"]);
+    let kept = given(&table.heartbeat(alive("a", 1)).unwrap()).unwrap();
+    table.restart();
+    table.bench.advance(Duration::from_secs(40));
+    table.heartbeat(owning("a", 1, &kept)).unwrap();
+    let taken = given(&table.heartbeat(alive("b", 2)).unwrap()).expect("what a gave up");
+    assert_eq!(&kept | &taken, table.all("t"));
+    table.bench.advance(Duration::from_secs(46));
+    assert!(table.group().is_empty());
+}
+
+#[test]
+fn a_static_member_that_comes_back_is_what_it_was() {
+    let mut table = Table::new(&[("t", 4)]);
+    let named = |member: &str, epoch: i32| ConsumerGroupHeartbeatRequest {
+        instance_id: Some("i".into()),
+        member_epoch: epoch,
+        ..if epoch == 0 { join(member, &["t"]) } else { alive(member, epoch) }
+    };
+    table.heartbeat(named("a", 0)).unwrap();
+    table.join("b", &["t"]);
+    let kept = given(&table.heartbeat(named("a", 1)).unwrap()).unwrap();
+    assert_eq!(table.refusal(named("a2", 0)), ErrorCode::UnreleasedInstanceId);
+    assert_eq!(table.refusal(named("a2", 1)), ErrorCode::FencedInstanceId);
+    table
+        .heartbeat(ConsumerGroupHeartbeatRequest {
+            instance_id: Some("i".into()),
+            ..owning("a", 1, &kept)
+        })
+        .unwrap();
+    assert_eq!(table.heartbeat(named("a", -2)).unwrap().member_epoch, -2);
+    let epoch = table.group().epoch;
+    let told = table.heartbeat(named("a2", 0)).unwrap();
+    assert_eq!((told.member_epoch, given(&told)), (2, Some(kept)));
+    assert_eq!(table.group().epoch, epoch);
+    assert_eq!(table.refusal(named("a", 2)), ErrorCode::FencedInstanceId);
+    table.compare_with_replay();
+}
+
+#[test]
+fn a_group_that_is_full_takes_nobody_but_its_members() {
+    let mut table = Table::new(&[("t", 4)]);
+    let mut limits = crate::coordinator::group::bench::limits();
+    limits.consumer.members_max = 1;
+    let catalog = std::sync::Arc::clone(&table.bench.catalog);
+    table.bench = crate::coordinator::group::bench::Bench::with(limits);
+    table.bench.catalog.store(catalog.load_full());
+    table.join("a", &["t"]);
+    assert_eq!(table.refusal(join("b", &["t"])), ErrorCode::GroupMaxSizeReached);
+    table.join("a", &["t"]);
+}
+
+#[test]
+fn offsets_outlive_the_group_and_its_records_do_not() {
+    let mut table = Table::new(&[("t", 4)]);
+    table.join("a", &["t"]);
+    table.heartbeat(alive("a", -1)).unwrap();
+    table.compare_with_replay();
+    let gone = table.bench.answer(Request::Delete(crate::coordinator::group::bench::GROUP.into()));
+    assert!(
+        matches!(gone, crate::coordinator::group::Reply::Delete(result) if result.error_code.is_ok())
+    );
+    assert!(table.bench.group().is_none() && table.bench.restarted().group().is_none());
+}
