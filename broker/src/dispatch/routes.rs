@@ -7,14 +7,15 @@ use milena_protocol::{
         ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreatePartitionsRequest,
         CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
         DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
-        DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
-        DescribeTransactionsRequest, ElectLeadersRequest, EndTxnRequest, FetchRequest,
-        FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
-        InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListConfigResourcesRequest,
-        ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
-        ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
-        OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
-        TxnOffsetCommitRequest, UpdateFeaturesRequest, WriteTxnMarkersRequest,
+        DescribeLogDirsRequest, DescribeProducersRequest, DescribeQuorumRequest,
+        DescribeTopicPartitionsRequest, DescribeTransactionsRequest, ElectLeadersRequest,
+        EndTxnRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
+        IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
+        ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
+        ListPartitionReassignmentsRequest, ListTransactionsRequest, MetadataRequest,
+        OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
+        ProduceRequest, SyncGroupRequest, TxnOffsetCommitRequest, UpdateFeaturesRequest,
+        WriteTxnMarkersRequest,
     },
     wire::{Message, Request},
 };
@@ -67,5 +68,6 @@ routes! {
     ListConfigResourcesRequest => handlers::configs::list_config_resources;
     ConsumerGroupHeartbeatRequest => handlers::groups::consumer_group_heartbeat;
     ConsumerGroupDescribeRequest => handlers::groups::consumer_group_describe;
+    DescribeProducersRequest => handlers::txn::describe_producers;
     DescribeTopicPartitionsRequest => handlers::topics::describe_topic_partitions;
 }

@@ -48,6 +48,22 @@ pub static UNSYNCED_MS: Name = labelled(
     "topic",
     "How long the oldest of those bytes have been waiting to be synced.",
 );
+pub static PRODUCER_IDS: Name = plain(
+    "milena_producer_ids",
+    "Idempotent and transactional producers that partitions remember, counted in each.",
+);
+pub static PARTITION_OPEN_TRANSACTIONS: Name = plain(
+    "milena_partition_open_transactions",
+    "Transactions that have records in a partition and are not decided, counted in each.",
+);
+pub static LAST_STABLE_OFFSET_AGE: Name = plain(
+    "milena_last_stable_offset_age_ms",
+    "Age of the oldest transaction that holds back readers of committed records.",
+);
+pub static LAST_STABLE_OFFSET_LAG: Name = plain(
+    "milena_last_stable_offset_lag",
+    "Offsets that open transactions hide from readers of committed records.",
+);
 pub static COMPACTIONS: Name = plain("milena_compactions_total", "Passes of log compaction.");
 pub static COMPACTION_BYTES: Name =
     plain("milena_compaction_bytes_total", "Bytes that log compaction read and wrote.");

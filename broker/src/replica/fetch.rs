@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use milena_protocol::{LeaderEpoch, Offset, wire::Records};
 use milena_storage::{
     epochs::EpochEnd,
+    index::AbortedTransaction,
     log::{ReadError, ReadLimits},
 };
 
@@ -43,6 +44,8 @@ pub struct Found {
     /// Where the client's log and ours part, if they do: its last epoch that we know, and where
     /// that ended here. There are no records then.
     pub diverging: Option<EpochEnd>,
+    /// What a reader of committed records leaves out of these.
+    pub aborted: Vec<AbortedTransaction>,
     /// There is more than one read can give.
     goes_on: bool,
 }
@@ -55,8 +58,10 @@ pub enum FetchError {
 }
 
 /// Gathers records for `fetch`. Answers at once if there are `min_bytes`, if any partition has an
-/// error to report or a divergence, or if a read ended with its segment but not with the log; else when the high watermarks have moved far enough, or at
-/// `deadline` (on the monotonic clock; `None` never waits) with whatever there is.
+/// error to report or a divergence, or if a read ended with its segment but not with the log; else
+/// when what is visible has moved far enough, or at `deadline` (on the monotonic clock; `None`
+/// never waits) with whatever there is. The last stable offset moves when a high watermark does,
+/// as a transaction ends with a marker that is committed.
 ///
 /// # Errors
 /// Another request used the session in the meantime.
@@ -218,8 +223,10 @@ fn look(
         },
         at_least_one: taken == 0,
     };
-    if let Some(read) = partition.read(wants.fetch_offset, limits).map_err(FetchError::Read)? {
+    let read = partition.read_as(terms.isolation, wants.fetch_offset, limits);
+    if let Some(read) = read.map_err(FetchError::Read)? {
         found.records = read.records;
+        found.aborted = read.aborted;
         found.goes_on = read.goes_on;
     }
     Ok(found)

@@ -10,6 +10,7 @@ mod partition;
 mod schedule;
 mod settings;
 mod topic;
+mod transactions;
 mod unsynced;
 mod upkeep;
 
@@ -43,6 +44,7 @@ use crate::{
 use cleaner::Cleaner;
 use mover::Mover;
 use partition::{Shared, Volume};
+use transactions::TransactionGauges;
 use upkeep::Upkeep;
 
 /// All partitions of this broker, by topic. Follows the metadata: logs are made and deleted as
@@ -71,6 +73,7 @@ pub struct Replicas {
     rng: Arc<dyn Rng>,
     metrics: Arc<Registry>,
     cleaner: Cleaner,
+    transactions: TransactionGauges,
     mover: Mover,
 }
 
@@ -122,6 +125,7 @@ impl Replicas {
             upkeep,
             rng,
             cleaner: Cleaner::new(&metrics),
+            transactions: TransactionGauges::new(&metrics),
             mover: Mover::default(),
             metrics,
         }

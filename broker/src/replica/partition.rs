@@ -310,15 +310,33 @@ impl Partition {
     /// # Errors
     /// `from` is outside the log, or the log cannot be read.
     pub fn read(&self, from: i64, limits: ReadLimits) -> Result<Option<ReadResult>, ReadError> {
+        self.read_as(Isolation::ReadUncommitted, from, limits)
+    }
+
+    /// The same for a reader with this isolation level, whose upper limit is no further than
+    /// [`Partition::visible_end`].
+    ///
+    /// # Errors
+    /// As [`Partition::read`].
+    pub fn read_as(
+        &self,
+        isolation: Isolation,
+        from: i64,
+        limits: ReadLimits,
+    ) -> Result<Option<ReadResult>, ReadError> {
         // A partition with nothing new, the common case in a large session, is not searched.
-        let (start, end) = self.log().bounds();
+        let log = self.log();
+        let (start, end) = log.bounds();
         if from < start.0 || from > end.0 {
             return Err(ReadError::OutOfRange { requested: Offset(from), start, end });
         }
         if from >= limits.upper.0 || (limits.max_bytes == 0 && !limits.at_least_one) {
             return Ok(None);
         }
-        self.log().read(Offset(from), limits).map(Some)
+        match isolation {
+            Isolation::ReadUncommitted => log.read(Offset(from), limits).map(Some),
+            Isolation::ReadCommitted => log.read_committed(Offset(from), limits).map(Some),
+        }
     }
 
     /// Whether a client that has read up to `from`, the last record of which was of `epoch`, has

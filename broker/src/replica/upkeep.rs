@@ -227,6 +227,7 @@ impl Replicas {
         }
         self.retry_offline();
         self.note_offsets();
+        self.count_transactions(self.clock.now());
     }
 
     /// Writes recovery points and log starts down; whether all could be.

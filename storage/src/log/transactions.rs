@@ -16,7 +16,7 @@ use tracing::warn;
 use super::{Append, AppendError, Appended, Log, Origin};
 use crate::{
     index::AbortedTransaction,
-    producers::{EndMarker, ProducerStates, SnapshotEntry, VerificationGuard},
+    producers::{Census, EndMarker, ProducerStates, SnapshotEntry, VerificationGuard},
     segment::Segment,
 };
 
@@ -70,6 +70,10 @@ impl Log {
         now: Timestamp,
     ) -> Option<VerificationGuard> {
         self.writer().producers.begin_verification(producer, epoch, first_sequence, now)
+    }
+
+    pub fn census(&self) -> Census {
+        self.writer().producers.census()
     }
 
     /// What is known of each producer, by id (DescribeProducers).

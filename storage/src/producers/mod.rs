@@ -113,6 +113,16 @@ pub struct CompletedTransaction {
     pub last_stable: Offset,
 }
 
+/// How many producers a log knows, and what they have open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub producers: usize,
+    pub open: usize,
+    /// When the first record of the open transaction came that has the lowest offset; of one that
+    /// is older than this process, when it was found.
+    pub oldest: Option<Timestamp>,
+}
+
 impl CompletedTransaction {
     /// What readers of committed records have to be told, if it was aborted.
     pub fn if_aborted(self) -> Option<AbortedTransaction> {
@@ -163,6 +173,7 @@ impl ProducerStates {
         producer.add(batch, first, last, now);
         if batch.transactional && producer.open_since.is_none() {
             producer.open_since = Some(first);
+            producer.opened = now;
             self.open.insert(first, batch.producer);
         }
         if batch.transactional {
@@ -392,6 +403,15 @@ impl ProducerStates {
     /// Where the producer's open transaction begins, if it has one.
     pub fn open_transaction(&self, producer: ProducerId) -> Option<Offset> {
         self.producers.get(&producer)?.open_since
+    }
+
+    pub fn census(&self) -> Census {
+        let oldest = self.open.values().next().and_then(|id| self.producers.get(id));
+        Census {
+            producers: self.producers.len(),
+            open: self.open.len(),
+            oldest: oldest.map(|producer| producer.opened),
+        }
     }
 
     /// The offset up to which the state knows the log.

@@ -49,6 +49,8 @@ pub(super) struct Producer {
     pub(super) last_seen: Timestamp,
     /// First offset of the open transaction.
     pub(super) open_since: Option<Offset>,
+    /// When that came, by our clock.
+    pub(super) opened: Timestamp,
     /// The last ones of this epoch, oldest first.
     batches: VecDeque<WrittenBatch>,
 }
@@ -61,6 +63,7 @@ impl Producer {
             last_timestamp: Timestamp::NONE,
             last_seen: Timestamp::NONE,
             open_since: None,
+            opened: Timestamp::NONE,
             batches: VecDeque::new(),
         }
     }
@@ -72,6 +75,7 @@ impl Producer {
             last_timestamp: entry.timestamp,
             last_seen: now,
             open_since: entry.open_since,
+            opened: now,
             batches: entry.last_batch.into_iter().collect(),
         }
     }

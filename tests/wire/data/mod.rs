@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod committed;
 mod compaction;
 mod delete_records;
 mod fetch;

@@ -1,7 +1,10 @@
 //! Transactions, and the producer ids under them.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
+mod describe_producers;
 mod describe_transactions;
 mod end_txn;
 mod init_producer_id;

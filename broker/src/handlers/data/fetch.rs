@@ -5,19 +5,20 @@
 //! replica id, v16 tells the leader's address with a stale epoch, v18 the follower's high
 //! watermark.
 //!
-//! Left out: transactions (nothing is ever aborted, the stable offset is the high watermark),
-//! followers (a replica id is refused with CLUSTER_AUTHORIZATION_FAILED), and preferred replicas.
+//! Left out: followers (a replica id is refused with CLUSTER_AUTHORIZATION_FAILED) and preferred
+//! replicas.
 
 use std::{sync::Arc, time::Duration};
 
 use milena_protocol::{
     ErrorCode, Uuid,
     messages::data::fetch::{
-        EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
-        FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+        AbortedTransaction, EpochEndOffset, FetchPartition, FetchRequest, FetchResponse,
+        FetchTopic, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
     },
     wire::{Records, Str},
 };
+use milena_storage::index;
 
 use crate::{
     config::Compression,
@@ -160,11 +161,16 @@ fn answered(partition_index: i32, isolation: Isolation, found: Found) -> Partiti
         high_watermark: found.high_watermark.0,
         last_stable_offset: found.last_stable_offset.0,
         log_start_offset: found.log_start.0,
-        aborted_transactions: (isolation == Isolation::ReadCommitted).then(Vec::new),
+        aborted_transactions: (isolation == Isolation::ReadCommitted)
+            .then(|| found.aborted.iter().map(aborted).collect()),
         diverging_epoch: diverging.unwrap_or_default(),
         records: Some(found.records),
         ..PartitionData::default()
     }
+}
+
+fn aborted(transaction: &index::AbortedTransaction) -> AbortedTransaction {
+    AbortedTransaction { producer_id: transaction.producer.0, first_offset: transaction.first.0 }
 }
 
 fn refused(partition_index: i32, error_code: ErrorCode) -> PartitionData {

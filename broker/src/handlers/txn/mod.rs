@@ -2,6 +2,7 @@
 
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
+mod describe_producers;
 mod describe_transactions;
 mod end_txn;
 mod init_producer_id;
@@ -13,6 +14,7 @@ use milena_protocol::ErrorCode;
 
 pub use add_offsets_to_txn::add_offsets_to_txn;
 pub use add_partitions_to_txn::add_partitions_to_txn;
+pub use describe_producers::describe_producers;
 pub use describe_transactions::describe_transactions;
 pub use end_txn::end_txn;
 pub use init_producer_id::init_producer_id;
