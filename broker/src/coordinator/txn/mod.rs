@@ -13,6 +13,8 @@ mod markers;
 mod request;
 mod service;
 mod state;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod writer;
 
