@@ -132,6 +132,7 @@ mod tests {
             (r"\bab\b", "ab", true),
             (r"a\Bb", "ab", true),
             ("x y#z", "x y#z", true),
+            ("(?)a", "a", true),
         ] {
             let compiled = Pattern::compile(pattern).expect(pattern);
             assert_eq!(compiled.matches(name), matches, "{pattern} on {name}");
@@ -152,6 +153,7 @@ mod tests {
             ("a**", InvalidPattern::NestedRepetition),
             ("a++", InvalidPattern::NestedRepetition),
             ("a{2}{3}", InvalidPattern::NestedRepetition),
+            ("a{*", InvalidPattern::NestedRepetition),
             ("a{1001}", InvalidPattern::Repetition),
             ("a{3,2}", InvalidPattern::Repetition),
             ("[a", InvalidPattern::Class),

@@ -41,7 +41,7 @@ impl Translator<'_> {
         if let Some(repetition) = repetition {
             return self.repetition(&repetition);
         }
-        self.repeated = false;
+        self.repeated = next == '{'; // RE2/J repeats no brace
         match next {
             '\\' => self.escape()?,
             '[' => self.class()?,
@@ -119,6 +119,9 @@ impl Translator<'_> {
             match next {
                 _ if next == end => return Ok(()),
                 ')' if end == ':' => {
+                    if self.out.ends_with(NO_FLAGS) {
+                        self.out.truncate(self.out.len() - NO_FLAGS.len());
+                    }
                     self.depth -= 1;
                     return Ok(());
                 }
@@ -276,7 +279,7 @@ impl Translator<'_> {
             'x' => match self.rest.next() {
                 Some('{') => {
                     let first = self.rest.next().ok_or(InvalidPattern::Escape('x'))?;
-                    let character = self.number(first, 16, 5)?;
+                    let character = self.number(first, 16, 7)?;
                     self.rest.next_if_eq(&'}').ok_or(InvalidPattern::Escape('x'))?;
                     character
                 }
@@ -291,7 +294,7 @@ impl Translator<'_> {
             'r' => '\r',
             't' => '\t',
             'v' => '\x0b',
-            _ if letter.is_ascii() && !letter.is_ascii_alphanumeric() => letter,
+            _ if !letter.is_ascii_alphanumeric() => letter,
             _ => return Err(InvalidPattern::Escape(letter)),
         })
     }
@@ -303,7 +306,7 @@ impl Translator<'_> {
         for _ in 0..more {
             let Some(digit) = self.rest.peek().and_then(|next| next.to_digit(base)) else { break };
             self.rest.next();
-            value = value * base + digit;
+            value = value.saturating_mul(base).saturating_add(digit);
         }
         char::from_u32(value).ok_or(wrong)
     }
@@ -318,6 +321,8 @@ impl Translator<'_> {
     }
 }
 
+/// As if it were not there.
+const NO_FLAGS: &str = "(?)";
 /// As RE2 has it.
 const REPETITIONS_MAX: u32 = 1000;
 const POSIX: &[&str] = &[
