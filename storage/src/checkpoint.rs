@@ -2,9 +2,10 @@
 //! A crash leaves the old contents or the new ones, never a mixture.
 //!
 //! Kafka's checkpoints are lines of UTF-8: a version (0), the number of entries, the entries.
-//! Kafka reads every line to the end and ignores none, so there is no place for a checksum that
-//! would let it still read our files; a damaged one is recognised by its form, and the values are
-//! hints that whoever uses them holds against the log.
+//! Kafka reads every line to the end for an entry. So the checksum of an offset checkpoint is the
+//! last of its entries, of a topic that cannot be: Kafka finds no log that it is about. A file
+//! without one, as Kafka writes it, is recognised as damaged by its form alone. Epochs have none;
+//! they are held against the log.
 //!
 //! | file                               | entry                              |
 //! |------------------------------------|------------------------------------|
@@ -64,7 +65,14 @@ pub type Offsets = BTreeMap<(String, i32), Offset>;
 
 /// Reads one of the offset checkpoints.
 pub fn read_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Found<Offsets>> {
-    Ok(read_lines(disk, path, parse_offset)?.and_then(|entries| {
+    Ok(read_text(disk, path)?.and_then(|text| {
+        let mut entries = parse_lines(&text, parse_offset)?;
+        if let Some((checked, sum)) = text.rsplit_once(CHECKSUM) {
+            if sum.trim_end() != checksum(checked) {
+                return Err("the checksum is wrong".into());
+            }
+            entries.pop();
+        }
         let count = entries.len();
         let offsets: Offsets = entries.into_iter().collect();
         if offsets.len() == count { Ok(offsets) } else { Err("a partition is there twice".into()) }
@@ -76,7 +84,11 @@ pub fn write_offsets(disk: &dyn Disk, path: &Path, offsets: &Offsets) -> io::Res
     let lines = offsets
         .iter()
         .map(|((topic, partition), offset)| format!("{topic} {partition} {}", offset.0));
-    write_lines(disk, path, lines)
+    let mut text = text_of(offsets.len() + 1, lines);
+    let checksum = checksum(&text);
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{CHECKSUM}{checksum}");
+    replace(disk, path, text.as_bytes())
 }
 
 /// Reads a checkpoint whose entries `parse` reads, each from its words.
@@ -85,23 +97,7 @@ pub(crate) fn read_lines<T>(
     path: &Path,
     parse: impl Fn(&[&str]) -> Option<T>,
 ) -> io::Result<Found<Vec<T>>> {
-    Ok(read_text(disk, path)?.and_then(|text| {
-        let mut lines = text.lines();
-        if lines.next() != Some("0") {
-            return Err("the version is not 0".to_owned());
-        }
-        let count = lines.next().and_then(|count| count.parse::<usize>().ok());
-        let count = count.ok_or("the number of entries cannot be read")?;
-        let mut entries = Vec::new();
-        for line in lines {
-            let words: Vec<&str> = line.split_ascii_whitespace().collect();
-            entries.push(parse(&words).ok_or_else(|| format!("line {line:?} cannot be read"))?);
-        }
-        if entries.len() != count {
-            return Err(format!("{count} entries expected, {} found", entries.len()));
-        }
-        Ok(entries)
-    }))
+    Ok(read_text(disk, path)?.and_then(|text| parse_lines(&text, parse)))
 }
 
 /// Replaces a checkpoint by one of these entries.
@@ -110,14 +106,38 @@ pub(crate) fn write_lines(
     path: &Path,
     lines: impl ExactSizeIterator<Item = String>,
 ) -> io::Result<()> {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "0\n{}", lines.len());
+    replace(disk, path, text_of(lines.len(), lines).as_bytes())
+}
+
+fn parse_lines<T>(text: &str, parse: impl Fn(&[&str]) -> Option<T>) -> Result<Vec<T>, String> {
+    let mut lines = text.lines();
+    if lines.next() != Some("0") {
+        return Err("the version is not 0".to_owned());
+    }
+    let count = lines.next().and_then(|count| count.parse::<usize>().ok());
+    let count = count.ok_or("the number of entries cannot be read")?;
+    let mut entries = Vec::new();
+    for line in lines {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        entries.push(parse(&words).ok_or_else(|| format!("line {line:?} cannot be read"))?);
+    }
+    if entries.len() != count {
+        return Err(format!("{count} entries expected, {} found", entries.len()));
+    }
+    Ok(entries)
+}
+
+fn text_of(count: usize, lines: impl Iterator<Item = String>) -> String {
+    let mut text = format!("0\n{count}\n");
     for line in lines {
         text.push_str(&line);
         text.push('\n');
     }
-    replace(disk, path, text.as_bytes())
+    text
+}
+
+fn checksum(text: &str) -> String {
+    crc32c::crc32c(text.as_bytes()).to_string()
 }
 
 /// Makes `contents` all that is in the file, durably, or leaves the file as it was.
@@ -166,9 +186,16 @@ fn parse_offset(words: &[&str]) -> Option<((String, i32), Offset)> {
     let [topic, partition, offset] = words else { return None };
     let partition = partition.parse().ok().filter(|&partition: &i32| partition >= 0)?;
     let offset = offset.parse().ok().filter(|&offset: &i64| offset >= 0)?;
+    // Two letters must be wrong to make a topic of it.
+    let is_checksum = CHECKSUM.trim_end() == format!("{topic} {partition}");
+    if topic.contains('/') && !is_checksum {
+        return None;
+    }
     Some((((*topic).to_owned(), partition), Offset(offset)))
 }
 
+/// What stands before the checksum of all that is above it.
+const CHECKSUM: &str = "//crc32c 0 ";
 /// A million partitions with long names.
 const FILE_BYTES_MAX: usize = 256 << 20;
 
@@ -204,8 +231,11 @@ mod tests {
         let disk = disk();
         assert_eq!(read(&disk), Found::Absent);
         write(&disk, 41).unwrap();
-        let text = Found::Whole("0\n2\na.b 0 41\nt-1 12 42\n".to_owned());
+        let text = Found::Whole("0\n3\na.b 0 41\nt-1 12 42\n//crc32c 0 4071093488\n".to_owned());
         assert_eq!(read_text(&disk, Path::new(PATH)).unwrap(), text);
+        assert_eq!(read(&disk), Found::Whole(offsets(41)));
+        let kafkas = b"0\n2\na.b 0 41\nt-1 12 42\n";
+        replace(&disk, Path::new(PATH), kafkas).unwrap();
         assert_eq!(read(&disk), Found::Whole(offsets(41)));
     }
 
@@ -231,6 +261,21 @@ mod tests {
         }
         replace(&disk, Path::new(PATH), &[0xff; 9]).unwrap();
         assert_eq!(read(&disk), Found::Damaged { reason: "not UTF-8".to_owned() });
+    }
+
+    #[test]
+    fn no_flipped_bit_changes_an_offset() {
+        let disk = disk();
+        write(&disk, 7).unwrap();
+        let Found::Whole(text) = read_text(&disk, Path::new(PATH)).unwrap() else { panic!() };
+        for bit in 0..8 * text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            replace(&disk, Path::new(PATH), &bytes).unwrap();
+            let found = read(&disk);
+            let sound = matches!(found, Found::Damaged { .. }) || found == Found::Whole(offsets(7));
+            assert!(sound, "bit {bit}: {found:?}");
+        }
     }
 
     #[test]

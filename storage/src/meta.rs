@@ -114,24 +114,37 @@ impl fmt::Display for WrongOwner {
 
 impl std::error::Error for WrongOwner {}
 
-/// Reads whose log the directory of a partition holds, from `partition.metadata`:
-/// `version: 0` and `topic_id: ` with the topic's id in 22 characters.
+/// Reads whose log the directory of a partition holds, from `partition.metadata`: `version: 0`,
+/// `topic_id: ` with the topic's id in 22 characters, and a checksum of these two lines, which
+/// Kafka neither writes nor reads. Without it one wrong bit would name a topic that never was, and
+/// the directory would be taken for what a deleted one left.
 pub fn load_topic_id(disk: &dyn Disk, dir: &Path) -> io::Result<Found<Uuid>> {
     Ok(read_text(disk, &dir.join(PARTITION_FILE))?.and_then(|text| {
-        let mut lines =
-            text.lines().map(|line| line.split_once(':').map(|(_, value)| value.trim()));
-        let (version, id, rest) = (lines.next(), lines.next(), lines.next());
-        match (version, id.flatten().and_then(Uuid::parse), rest) {
-            (Some(Some("0")), Some(id), None) if !id.is_zero() => Ok(id),
-            _ => Err(format!("{text:?} is not a version and a topic id")),
-        }
+        let mut lines = text.lines().map(|line| line.split_once(": "));
+        let (version, id, checksum) = (lines.next(), lines.next(), lines.next());
+        let id = match (version, id) {
+            (Some(Some(("version", "0"))), Some(Some(("topic_id", id)))) => Uuid::parse(id),
+            _ => None,
+        };
+        let id = id.filter(|id| !id.is_zero());
+        let sound = match (id, checksum) {
+            (Some(id), Some(_)) => text == partition_metadata(id),
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        id.filter(|_| sound).ok_or_else(|| format!("{text:?} is not a version and a topic id"))
     }))
 }
 
 /// Says whose log the directory of a partition holds, durably.
 pub fn save_topic_id(disk: &dyn Disk, dir: &Path, topic: Uuid) -> io::Result<()> {
-    let text = format!("version: 0\ntopic_id: {topic}");
-    replace(disk, &dir.join(PARTITION_FILE), text.as_bytes())
+    replace(disk, &dir.join(PARTITION_FILE), partition_metadata(topic).as_bytes())
+}
+
+fn partition_metadata(topic: Uuid) -> String {
+    let lines = format!("version: 0\ntopic_id: {topic}\n");
+    let checksum = crc32c::crc32c(lines.as_bytes());
+    format!("{lines}crc32c: {checksum:08x}\n")
 }
 
 /// Java's `Properties` gives these a meaning within a line.
@@ -245,12 +258,29 @@ mod tests {
         let root = Path::new("/");
         assert_eq!(load_topic_id(&disk, root).unwrap(), Found::Absent);
         save_topic_id(&disk, root, id()).unwrap();
-        assert_eq!(file(&disk, PARTITION_FILE), "version: 0\ntopic_id: BwcHBwcHBwcHBwcHBwcHBw");
-        assert_eq!(load_topic_id(&disk, root).unwrap(), Found::Whole(id()));
+        let kafkas = "version: 0\ntopic_id: BwcHBwcHBwcHBwcHBwcHBw";
+        let ours = file(&disk, PARTITION_FILE);
+        assert_eq!(ours, format!("{kafkas}\ncrc32c: 94acaaa3\n"));
+        for text in [kafkas, &format!("{kafkas}\n"), &ours] {
+            put(&disk, PARTITION_FILE, text);
+            assert_eq!(load_topic_id(&disk, root).unwrap(), Found::Whole(id()), "{text:?}");
+        }
         for text in ["", "version: 1\ntopic_id: BwcHBwcHBwcHBwcHBwcHBw", "version: 0\ntopic_id: "] {
             put(&disk, PARTITION_FILE, text);
             assert!(matches!(load_topic_id(&disk, root).unwrap(), Found::Damaged { .. }));
         }
         assert!(disk.open(Path::new("/partition.metadata.tmp"), Mode::Read).is_err());
+    }
+
+    #[test]
+    fn no_flipped_bit_makes_a_log_another_topics() {
+        let disk = SimDisk::new();
+        for bit in 0..8 * partition_metadata(id()).len() {
+            let mut bytes = partition_metadata(id()).into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            replace(&disk, Path::new("/partition.metadata"), &bytes).unwrap();
+            let found = load_topic_id(&disk, Path::new("/")).unwrap();
+            assert!(matches!(found, Found::Damaged { .. }), "bit {bit}: {found:?}");
+        }
     }
 }

@@ -15,6 +15,7 @@
 
 mod chores;
 mod dice;
+mod flips;
 mod ledger;
 mod power;
 mod rounds;

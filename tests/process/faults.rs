@@ -2,7 +2,11 @@
 //!
 //! `MILENA_FAULTS` says at how many places each of them fails (3).
 
-use std::{env, path::Path, process::Command};
+use std::{
+    env,
+    path::Path,
+    process::{Command, ExitStatus},
+};
 
 use milena_protocol::ErrorCode;
 use milena_protocol::messages::FetchRequest;
@@ -100,8 +104,9 @@ struct Struck {
 impl Struck {
     /// `None` if this machine has no tracer.
     fn start(fault: &Fault) -> Option<Self> {
-        if let Err(why) = Command::new("strace").arg("--version").output() {
-            println!("not run, because strace does not: {why}");
+        let attempt = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).status();
+        if !attempt.as_ref().is_ok_and(ExitStatus::success) {
+            println!("not run, because strace does not: {attempt:?}");
             return None;
         }
         let directory = TempDir::new().unwrap();
