@@ -13,7 +13,7 @@ use milena_protocol::{
     wire::{Frame, Message, header::RequestHeader},
 };
 
-pub use crate::handlers::{Context, Endpoint, ListenerInfo, Peer, Software};
+pub use crate::handlers::{Context, Endpoint, ListenerInfo, Peer, Software, Turns};
 pub use refusal::Refusal;
 
 use crate::{

@@ -7,6 +7,8 @@ use std::{
 
 use milena_protocol::{Timestamp, wire::Str};
 
+use super::Turns;
+
 /// One request's circumstances.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -47,6 +49,8 @@ pub struct Peer {
     pub client_id: OnceLock<Str>,
     /// What the client said of itself in its first ApiVersions (KIP-511).
     pub software: OnceLock<Software>,
+    /// The produces of this connection that wait before they append.
+    pub produces: Turns,
 }
 
 impl Peer {
@@ -98,6 +102,7 @@ mod tests {
             listener: Arc::new(ListenerInfo { name: "PLAINTEXT".to_owned(), advertised }),
             client_id: OnceLock::new(),
             software: OnceLock::new(),
+            produces: Turns::default(),
         };
         Context { peer: Arc::new(peer), client_id: None, version: 0, now: Timestamp(0) }
     }

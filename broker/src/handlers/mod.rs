@@ -16,6 +16,8 @@ mod operations;
 pub mod quorum;
 mod settings;
 pub mod topics;
+mod turns;
 pub mod txn;
 
 pub use context::{Context, Endpoint, ListenerInfo, Peer, Software};
+pub use turns::{Turn, Turns};

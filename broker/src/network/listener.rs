@@ -18,7 +18,7 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    dispatch::{Dispatch, ListenerInfo, Peer},
+    dispatch::{Dispatch, ListenerInfo, Peer, Turns},
     metrics::{Registry, names},
     purgatory::Timers,
     tasks::Spawn,
@@ -82,6 +82,7 @@ impl Network {
             listener: Arc::clone(listener),
             client_id: OnceLock::new(),
             software: OnceLock::new(),
+            produces: Turns::default(),
         };
         self.spawn.task(Box::pin(serve(self.clone(), socket, peer, admission)));
     }

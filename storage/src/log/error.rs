@@ -46,7 +46,8 @@ pub enum AppendError {
         epoch: i32,
         current: i32,
     },
-    /// A batch outside the transaction that its producer has open here.
+    /// A batch outside the transaction that its producer has open here, or of one that is not
+    /// known to be open.
     InvalidTransactionState {
         producer: ProducerId,
     },
@@ -150,7 +151,7 @@ impl fmt::Display for AppendError {
                 write!(f, "coordinator of producer {} has epoch {current}, not {epoch}", producer.0)
             }
             Self::InvalidTransactionState { producer } => {
-                write!(f, "producer {} wrote outside its open transaction", producer.0)
+                write!(f, "producer {} wrote outside of an open transaction", producer.0)
             }
             Self::NotNext { expected, found } => {
                 write!(f, "batch at offset {} where {} was expected", found.0, expected.0)

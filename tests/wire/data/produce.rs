@@ -123,7 +123,11 @@ fn bad_batches_are_refused_one_by_one_with_kafkas_codes() {
         ("codec 7", attributes(7), ErrorCode::UnsupportedCompressionType),
         ("too large", batch(&[&long]), ErrorCode::MessageTooLarge),
         ("producer without sequence", sequenced(5, 0, -1, &["a"]), ErrorCode::InvalidRecord),
-        ("of a transaction", attributes(0x10), ErrorCode::InvalidTxnState),
+        (
+            "of a transaction, but without its id",
+            attributes(0x10),
+            ErrorCode::TransactionalIdAuthorizationFailed,
+        ),
     ];
     for (say, records, expected) in cases {
         let answer = produce(&mut client, "t", 0, records);
@@ -222,15 +226,16 @@ fn too_few_replicas_in_sync_concern_acks_all_alone() {
 }
 
 #[test]
-fn internal_topics_and_transactions_are_refused() {
+fn a_transactional_id_makes_no_transaction_of_a_batch_that_says_nothing_of_one() {
     let broker = TestBroker::start(&[]);
     let mut client = broker.connect();
     create(&mut client, "t", 1, &[]);
     let mut request = produce_to("t", 0, -1, batch(&["a"]));
     request.transactional_id = Some(Str::from_static("x"));
     let response = client.ask(9, &request);
-    assert_eq!(only(&response).error_code, ErrorCode::InvalidTxnState);
-    assert!(only(&response).error_message.is_some());
+    assert_eq!(only(&response).error_code, ErrorCode::None);
+    let partition = broker.services().replicas.topic_named("t").unwrap().partition(0).unwrap();
+    assert_eq!(partition.last_stable_offset(), partition.high_watermark());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod describe_transactions;
 mod end_txn;
 mod init_producer_id;
 mod list_transactions;
+mod produce;
 mod txn_offset_commit;
 mod write_txn_markers;
 

@@ -4,9 +4,10 @@
 //! records at fault, v10 tells the new leader, v11 may answer TRANSACTION_ABORTABLE, v13 names
 //! topics by id.
 //!
-//! Left out: transactions; a request with a transactional id, or a batch that belongs to a
-//! transaction, is refused with INVALID_TXN_STATE. Nobody is told of another leader, as there is
-//! none.
+//! v12 puts partitions into the transaction by writing to them. Left out: nobody is told of another
+//! leader, as there is none.
+
+mod transaction;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,17 +21,19 @@ use milena_protocol::{
     records::BatchHeader,
     wire::{Records, Str},
 };
-use milena_storage::log::{AppendError, Appended, RecordError};
+use milena_storage::log::{AppendError, Appended, Origin, RecordError};
 
 use crate::{
     controller::is_internal,
-    handlers::{Context, error::Coded},
+    handlers::{Context, Turn, error::Coded},
     replica::{Missing, Partition, Topic},
     services::Services,
 };
+use transaction::{Place, Verdicts};
 
 /// Appends every batch before the first await, so that the requests of one connection are
-/// appended in their order, then waits for what `acks` asks.
+/// appended in their order, then waits for what `acks` asks. Where a coordinator has to be asked
+/// before, the connection's next produce waits as well.
 ///
 /// # Errors
 /// A produce that wants no answer failed.
@@ -41,12 +44,18 @@ pub async fn produce(
 ) -> Result<Option<ProduceResponse>, ErrorCode> {
     let acks = Acks::from_wire(request.acks);
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let whole = transaction::check(&request);
+    let (verdicts, turn) = match whole {
+        Ok(()) => verify(services, cx, &request).await,
+        Err(_) => (Verdicts::new(), None),
+    };
     let mut appending = Appending {
         services,
         version: cx.version,
         now: cx.now,
         acks,
-        transactional: request.transactional_id.is_some(),
+        whole,
+        verdicts,
         waits: Vec::new(),
     };
     let mut response = ProduceResponse::default();
@@ -56,6 +65,7 @@ pub async fn produce(
         response.responses.push(appending.topic(topic, place));
     }
     let waits = appending.waits;
+    drop(turn);
     if acks == Some(Acks::None) {
         return without_answer(&response);
     }
@@ -70,6 +80,33 @@ pub async fn produce(
         }
     }
     Ok(Some(response))
+}
+
+/// Has the coordinator asked about batches that begin a transaction at their partition, once what
+/// came before on this connection is appended. The turn is to be kept until this is, too.
+async fn verify(
+    services: &Services,
+    cx: &Context,
+    request: &ProduceRequest,
+) -> (Verdicts, Option<Turn>) {
+    let turns = &cx.peer.produces;
+    if !turns.is_taken() && !transaction::has_questions(services, cx.version, cx.now, request) {
+        return (Verdicts::new(), None);
+    }
+    let mut turn = turns.take();
+    turn.come().await;
+    let verdicts = transaction::verdicts(services, cx.version, cx.now, request).await;
+    (verdicts, Some(turn))
+}
+
+/// The topic that a request of this version means.
+fn find(services: &Services, version: i16, name: &str, id: Uuid) -> Result<Arc<Topic>, Missing> {
+    let replicas = &services.replicas;
+    if version >= FIRST_WITH_TOPIC_IDS {
+        replicas.topic_by_id(id).ok_or(Missing::TopicId)
+    } else {
+        replicas.topic_named(name).ok_or(Missing::Topic)
+    }
 }
 
 /// `acks=0`: what failed is told by closing the connection, so that the client looks the leaders
@@ -108,7 +145,9 @@ struct Appending<'a> {
     version: i16,
     now: Timestamp,
     acks: Option<Acks>,
-    transactional: bool,
+    /// Why nothing of the request is appended, if so.
+    whole: Result<(), ErrorCode>,
+    verdicts: Verdicts,
     /// What was appended, for `acks=all`.
     waits: Vec<Wait>,
 }
@@ -124,7 +163,7 @@ struct Wait {
 impl Appending<'_> {
     /// `at` is the topic's place in the response.
     fn topic(&mut self, data: TopicProduceData, at: usize) -> TopicProduceResponse {
-        let found = self.find(&data.name, data.topic_id);
+        let found = find(self.services, self.version, &data.name, data.topic_id);
         // Sharing the request's own name would keep all of it in memory while the answer waits.
         let name = match &found {
             Ok(topic) => topic.name.clone(),
@@ -134,7 +173,7 @@ impl Appending<'_> {
         for partition in data.partition_data {
             let index = partition.index;
             let outcome = match &found {
-                Ok(topic) => self.partition(topic, partition),
+                Ok(topic) => self.partition(topic, partition, (at, answers.len())),
                 Err(missing) => Err(Refusal::Missing(*missing)),
             };
             answers.push(match outcome {
@@ -154,25 +193,19 @@ impl Appending<'_> {
         TopicProduceResponse { name, topic_id: data.topic_id, partition_responses: answers }
     }
 
-    /// The topic that a request of this version means.
-    fn find(&self, name: &str, id: Uuid) -> Result<Arc<Topic>, Missing> {
-        let replicas = &self.services.replicas;
-        if self.version >= FIRST_WITH_TOPIC_IDS {
-            replicas.topic_by_id(id).ok_or(Missing::TopicId)
-        } else {
-            replicas.topic_named(name).ok_or(Missing::Topic)
-        }
-    }
-
     fn partition(
         &self,
         topic: &Topic,
         data: PartitionProduceData,
+        place: Place,
     ) -> Result<(Arc<Partition>, Appended), Refusal> {
+        self.whole.map_err(Refusal::Whole)?;
+        let origin = match self.verdicts.get(&place) {
+            Some(Ok(guard)) => Origin::Verified(*guard),
+            Some(Err(code)) => return Err(Refusal::Unverified(*code)),
+            None => Origin::Client,
+        };
         let acks = self.acks.ok_or(Refusal::Acks)?;
-        if self.transactional {
-            return Err(Refusal::Transactional);
-        }
         if is_internal(&topic.name) {
             return Err(Refusal::Internal);
         }
@@ -181,9 +214,6 @@ impl Appending<'_> {
         let records = records.unwrap_or_default();
         // What does not even have a header is left to the log to name.
         if let Ok(header) = BatchHeader::read(&records) {
-            if header.attributes.is_transactional() {
-                return Err(Refusal::Transactional);
-            }
             let zstd = header.attributes.codec() == Ok(Codec::Zstd);
             if zstd && self.version < FIRST_WITH_ZSTD {
                 return Err(Refusal::ZstdTooOld);
@@ -192,7 +222,7 @@ impl Appending<'_> {
         if acks == Acks::All && !partition.has_enough_replicas() {
             return Err(Refusal::NotEnoughReplicas);
         }
-        let appended = partition.append(records, self.now)?;
+        let appended = partition.append_as(origin, records, self.now)?;
         Ok((partition, appended))
     }
 }
@@ -200,10 +230,11 @@ impl Appending<'_> {
 /// Why nothing was appended to a partition.
 #[derive(Debug)]
 enum Refusal {
+    Whole(ErrorCode),
     Missing(Missing),
     Acks,
     Internal,
-    Transactional,
+    Unverified(ErrorCode),
     ZstdTooOld,
     NotEnoughReplicas,
     Append(AppendError),
@@ -212,10 +243,10 @@ enum Refusal {
 impl Coded for Refusal {
     fn code(&self) -> ErrorCode {
         match self {
+            Self::Whole(code) | Self::Unverified(code) => *code,
             Self::Missing(missing) => missing.code(),
             Self::Acks => ErrorCode::InvalidRequiredAcks,
             Self::Internal => ErrorCode::InvalidTopicException,
-            Self::Transactional => ErrorCode::InvalidTxnState,
             Self::ZstdTooOld => ErrorCode::UnsupportedCompressionType,
             Self::NotEnoughReplicas => ErrorCode::NotEnoughReplicas,
             Self::Append(error) => error.code(),
@@ -254,7 +285,9 @@ fn refused(index: i32, refusal: &Refusal) -> PartitionProduceResponse {
     };
     let error_message = match refusal {
         Refusal::Append(error) => Some(Str::from(error.to_string())),
-        Refusal::Transactional => Some(Str::from_static("transactions are not supported yet")),
+        Refusal::Unverified(_) => {
+            Some(Str::from_static("the partition is not known to be part of the transaction"))
+        }
         _ => None,
     };
     PartitionProduceResponse {
