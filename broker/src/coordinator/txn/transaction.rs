@@ -235,7 +235,6 @@ impl Transaction {
         };
         if self.client == Level::Bumping {
             self.previous = self.producer.id;
-            self.last_epoch = self.producer.epoch;
             self.producer = self.successor();
             self.next = ProducerId::NONE;
         }
