@@ -173,6 +173,21 @@ fn a_group_without_members_is_moved_measured_and_deleted() {
 }
 
 #[test]
+fn transactions_are_looked_for_in_vain_where_there_are_none() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start(data.path());
+    text(&broker.milena("topic create t"));
+    assert_eq!(text(&broker.milena("txn list --json")), "[]\n");
+    assert_eq!(text(&broker.milena("txn find-hanging --topic t --json")), "[]\n");
+    let absent = broker.milena("txn describe x");
+    let reason = String::from_utf8_lossy(&absent.stderr);
+    assert!(reason.contains("TRANSACTIONAL_ID_NOT_FOUND"), "{reason}");
+    let nothing = broker.milena("txn abort --topic t --partition 0 --start-offset 0");
+    let reason = String::from_utf8_lossy(&nothing.stderr);
+    assert!(reason.contains("no transaction in t-0 begins at 0"), "{reason}");
+}
+
+#[test]
 fn an_exit_code_says_what_kind_of_failure_it_was() {
     let data = tempfile::tempdir().unwrap();
     let broker = Broker::start(data.path());

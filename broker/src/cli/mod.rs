@@ -18,6 +18,7 @@ mod output;
 mod produce;
 mod serve;
 mod topic;
+mod txn;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -46,6 +47,8 @@ enum Verb {
     Config(config::Config),
     #[command(subcommand)]
     Group(group::Group),
+    #[command(subcommand)]
+    Txn(txn::Txn),
     #[command(subcommand)]
     Log(log::Log),
     #[command(subcommand)]
@@ -108,6 +111,7 @@ fn execute(verb: Verb) -> anyhow::Result<Outcome> {
         Verb::Consume(command) => block_on(command.run()),
         Verb::Config(command) => block_on(command.run()),
         Verb::Group(command) => block_on(command.run()),
+        Verb::Txn(command) => block_on(command.run()),
         Verb::Log(command) => command.run(),
         Verb::Bench(command) => command.run(),
         Verb::Completion(command) => command.run(),

@@ -168,10 +168,20 @@ impl Cluster {
     /// # Errors
     /// [`ClientError`].
     pub async fn coordinator_of(&mut self, group: &str) -> Result<i32, ClientError> {
+        self.find_coordinator(GROUP_KEY, group, &format!("coordinator of group {group}")).await
+    }
+
+    /// The broker that coordinates what is called `key`, once there is one.
+    pub(super) async fn find_coordinator(
+        &mut self,
+        key_type: i8,
+        key: &str,
+        what: &str,
+    ) -> Result<i32, ClientError> {
         let request = FindCoordinatorRequest {
-            key: group.into(),
-            key_type: GROUP_KEY,
-            coordinator_keys: vec![group.into()],
+            key: key.into(),
+            key_type,
+            coordinator_keys: vec![key.into()],
         };
         let mut tries = FIND_TRIES;
         loop {
@@ -186,7 +196,7 @@ impl Cluster {
             }
             tries -= 1;
             if tries == 0 || !code.is_retriable() {
-                return Err(ClientError::refused(format!("coordinator of group {group}"), code));
+                return Err(ClientError::refused(what, code));
             }
             tokio::time::sleep(super::RETRY_AFTER).await;
         }

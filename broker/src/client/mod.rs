@@ -9,6 +9,7 @@ mod groups;
 mod partitioner;
 mod pipeline;
 mod producer;
+mod transactions;
 
 use std::{io, time::Duration};
 
