@@ -9,7 +9,7 @@ use milena_protocol::{
 };
 
 use super::{
-    Client, Groups,
+    Client, Groups, classic,
     consumer::{self, Refused},
     kind::Kind,
     machine::Step,
@@ -26,26 +26,41 @@ impl Groups {
         let (limits, catalog) = (Arc::clone(&self.limits), self.catalog.load_full());
         consumer::check(r, &limits)?;
         if r.member_epoch == 0 {
-            self.make_consumer_group(&r.group_id, turn)?;
+            self.make_consumer_group(
+                &r.group_id,
+                &mut Step { limits: &limits, catalog: &catalog, turn },
+            )?;
         }
         let group = self.find_consumer_mut(&r.group_id).ok_or_else(|| not_found(r))?;
         let step = &mut Step { limits: &limits, catalog: &catalog, turn };
-        if r.member_epoch < 0 { group.leave(r, step) } else { group.heartbeat(r, client, step) }
+        let told = match r.member_epoch {
+            ..0 => group.leave(r, step),
+            _ => group.heartbeat(r, client, step),
+        };
+        if let Some(group) = self.find_mut(&r.group_id) {
+            group.follow_members(step);
+        }
+        told
     }
 
-    /// A group that has no members may change its protocol; its offsets stay.
-    fn make_consumer_group(&mut self, id: &Str, turn: &mut Turn<Self>) -> Result<(), Refused> {
+    /// A classic group becomes one of the consumer protocol with the first member that speaks it;
+    /// its offsets stay.
+    fn make_consumer_group(&mut self, id: &Str, step: &mut Step<'_>) -> Result<(), Refused> {
         match self.groups.get(id) {
             Some(group) if group.consumer().is_some() => return Ok(()),
-            Some(group) if !group.is_empty() => {
-                let message = format!("Group {id} is not a consumer group.");
-                return Err(Refused { code: ErrorCode::GroupIdNotFound, message });
+            Some(group) if group.is_empty() => {
+                group.tombstones().into_iter().for_each(|record| step.turn.write(record));
             }
-            Some(group) => group.tombstones().into_iter().for_each(|record| turn.write(record)),
-            None => {}
+            Some(_) | None => {}
         }
-        let group = self.group_mut(id, turn.now.wall);
-        group.kind = Kind::Consumer(Box::new(consumer::Group::new(group.id.clone())));
+        let group = self.group_mut(id, step.turn.now.wall);
+        let consumer = match &group.kind {
+            Kind::Classic(old) if old.state != classic::State::Empty => {
+                consumer::Group::from_classic(old, &group.id, step)?
+            }
+            _ => consumer::Group::new(group.id.clone()),
+        };
+        group.kind = Kind::Consumer(Box::new(consumer));
         Ok(())
     }
 }

@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use milena_protocol::{
     ErrorCode, Timestamp,
-    messages::groups::{describe_groups::DescribedGroup, list_groups::ListedGroup},
+    messages::{
+        HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, LeaveGroupResponse,
+        SyncGroupRequest, SyncGroupResponse,
+        groups::{describe_groups::DescribedGroup, list_groups::ListedGroup},
+    },
     wire::Str,
 };
 
-use super::{Subject, classic, consumer, machine::Step, offset::Offsets};
-use crate::coordinator::runtime::{Alarm, StateRecord};
+use super::{Joiner, Reply, Subject, classic, consumer, machine::Step, offset::Offsets};
+use crate::coordinator::runtime::{Alarm, StateRecord, Ticket};
 
 /// Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,10 +49,60 @@ impl Group {
         Self { id, kind, offsets: Offsets::default() }
     }
 
-    pub(super) fn classic_mut(&mut self) -> Option<&mut classic::Group> {
+    /// When the last member of the consumer protocol has gone, the others go on in a classic group.
+    pub(super) fn follow_members(&mut self, step: &mut Step<'_>) {
+        if let Kind::Consumer(group) = &self.kind
+            && group.should_be_classic(step.limits)
+        {
+            self.kind = Kind::Classic(Box::new(group.to_classic(step)));
+        }
+    }
+
+    pub(super) fn sync(&mut self, ticket: Ticket, r: &SyncGroupRequest, step: &mut Step<'_>) {
         match &mut self.kind {
-            Kind::Classic(group) => Some(group),
-            Kind::Consumer(_) => None,
+            Kind::Classic(group) => group.sync(ticket, r, step),
+            Kind::Consumer(group) => {
+                let told = group.sync_classic(r, step).unwrap_or_else(|error_code| {
+                    SyncGroupResponse { error_code, ..SyncGroupResponse::default() }
+                });
+                step.turn.reply(ticket, Reply::Sync(told));
+            }
+        }
+    }
+
+    pub(super) fn heartbeat(&mut self, r: &HeartbeatRequest, step: &mut Step<'_>) -> ErrorCode {
+        match &mut self.kind {
+            Kind::Classic(group) => group.heartbeat(r, step),
+            Kind::Consumer(group) => group.heartbeat_classic(r, step),
+        }
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        r: &LeaveGroupRequest,
+        step: &mut Step<'_>,
+    ) -> LeaveGroupResponse {
+        match &mut self.kind {
+            Kind::Classic(group) => group.leave(r, step),
+            Kind::Consumer(group) => group.leave_classic(r, step),
+        }
+    }
+
+    pub(super) fn join(
+        &mut self,
+        ticket: Ticket,
+        r: &JoinGroupRequest,
+        joiner: &Joiner,
+        step: &mut Step<'_>,
+    ) {
+        match &mut self.kind {
+            Kind::Classic(group) => group.join(ticket, r, joiner, step),
+            Kind::Consumer(group) => {
+                let told = group.join_classic(r, joiner, step);
+                let told = told.unwrap_or_else(|(id, error)| classic::join_refused(id, error));
+                step.turn.reply(ticket, Reply::Join(told));
+                self.follow_members(step);
+            }
         }
     }
 
@@ -151,7 +205,10 @@ impl Group {
     pub(super) fn expire(&mut self, subject: &Subject, step: &mut Step<'_>) {
         match &mut self.kind {
             Kind::Classic(group) => group.expire(subject, step),
-            Kind::Consumer(group) => group.expire(subject, step),
+            Kind::Consumer(group) => {
+                group.expire(subject, step);
+                self.follow_members(step);
+            }
         }
     }
 

@@ -180,11 +180,9 @@ impl Groups {
             consumer.tombstones().into_iter().for_each(|record| turn.write(record));
             group.kind = Group::new(group.id.clone(), now).kind;
         }
-        let Some(group) = group.classic_mut() else {
-            let refused = join_refused(r.member_id.clone(), ErrorCode::InconsistentGroupProtocol);
-            return turn.reply(ticket, Reply::Join(refused));
-        };
-        if !exists {
+        if let Kind::Classic(group) = &group.kind
+            && !exists
+        {
             turn.write(group.record());
         }
         group.join(ticket, r, joiner, &mut Step { limits: &limits, catalog: &catalog, turn });
@@ -192,7 +190,7 @@ impl Groups {
 
     fn leave(&mut self, r: &LeaveGroupRequest, turn: &mut Turn<Self>) -> LeaveGroupResponse {
         let (limits, catalog) = (Arc::clone(&self.limits), self.catalog.load_full());
-        match self.find_mut(&r.group_id).and_then(Group::classic_mut) {
+        match self.find_mut(&r.group_id) {
             Some(group) => group.leave(r, &mut Step { limits: &limits, catalog: &catalog, turn }),
             None => LeaveGroupResponse {
                 members: r
@@ -309,7 +307,7 @@ impl Machine for Groups {
         let reply = match request {
             Request::Join(r, joiner) => return self.join(ticket, r, joiner, turn),
             Request::Sync(r) => {
-                let Some(group) = self.find_mut(&r.group_id).and_then(Group::classic_mut) else {
+                let Some(group) = self.find_mut(&r.group_id) else {
                     let error_code = ErrorCode::UnknownMemberId;
                     let refused = SyncGroupResponse { error_code, ..SyncGroupResponse::default() };
                     return turn.reply(ticket, Reply::Sync(refused));
@@ -321,7 +319,7 @@ impl Machine for Groups {
                 );
             }
             Request::Heartbeat(r) => {
-                let error_code = match self.find_mut(&r.group_id).and_then(Group::classic_mut) {
+                let error_code = match self.find_mut(&r.group_id) {
                     Some(group) => {
                         group.heartbeat(r, &mut Step { limits: &limits, catalog: &catalog, turn })
                     }

@@ -13,6 +13,7 @@
 //! next heartbeat or join.
 
 mod describe;
+mod handover;
 mod join;
 mod member;
 mod rebalance;
@@ -27,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use imbl::{OrdMap, OrdSet};
 use milena_protocol::{ErrorCode, Timestamp, wire::Str};
 
+pub(super) use handover::Handed;
 pub(super) use join::join_refused;
 pub(super) use member::Member;
 

@@ -31,6 +31,13 @@ impl Group {
         self.assign(step);
     }
 
+    /// Computes a target if there is none for this epoch yet, however soon after the last one.
+    pub(super) fn assign_if_needed(&mut self, step: &mut Step<'_>) {
+        if self.epoch > self.target_epoch {
+            self.assign(step);
+        }
+    }
+
     /// What most members prefer, if any of them has a preference.
     pub(super) fn assignor(&self, limits: &Limits) -> Assignor {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();

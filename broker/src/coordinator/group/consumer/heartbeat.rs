@@ -52,10 +52,17 @@ impl Group {
     }
 
     pub(super) fn rearm(&mut self, id: &Str, step: &mut Step<'_>) {
-        let settings = step.catalog.settings(&self.id, &step.limits.consumer.defaults);
+        let classic = self.members.get(id).and_then(|member| member.about.classic.as_deref());
+        let timeout_ms = match classic {
+            Some(classic) => classic.session_timeout_ms,
+            None => {
+                let defaults = &step.limits.consumer.defaults;
+                step.catalog.settings(&self.id, defaults).session_timeout_ms
+            }
+        };
         let session = self.sessions.entry(id.clone()).or_default();
         let subject = || Subject::Session { group: self.id.clone(), member: id.clone() };
-        step.set(session, settings.session_timeout_ms, subject);
+        step.set(session, timeout_ms, subject);
     }
 
     pub(super) fn unknown_member(&self, id: &str) -> Refused {
@@ -117,7 +124,7 @@ impl Group {
         if current == *id && member.epoch != AWAY {
             return Ok(member);
         }
-        if member.epoch != AWAY {
+        if member.epoch != AWAY && member.about.classic.is_none() {
             let message = format!(
                 "Static member {id} with instance id {instance} cannot join the group because the \
                  instance id is owned by {current} member."
@@ -128,7 +135,13 @@ impl Group {
     }
 
     /// A static member is back: what was its is its again, and nobody else notices.
-    fn succeed(&mut self, old: &Str, id: &Str, member: Member, step: &mut Step<'_>) -> Member {
+    pub(super) fn succeed(
+        &mut self,
+        old: &Str,
+        id: &Str,
+        member: Member,
+        step: &mut Step<'_>,
+    ) -> Member {
         debug!(group = %self.id, member = %id, was = %old, "a static member is back");
         let target = self.targets.get(old).cloned().unwrap_or_default();
         self.write_removal(old, step);

@@ -65,13 +65,16 @@ impl Group {
         }
     }
 
-    /// Takes members out and begins a new epoch without them.
+    /// Takes members out and begins a new epoch without them, unless those who are left are about
+    /// to have a classic group, whose generation is to be the epoch that they know.
     pub(super) fn dismiss(&mut self, ids: impl IntoIterator<Item = Str>, step: &mut Step<'_>) {
         for id in ids {
             let pattern = self.members.get(&id).map(|member| member.about.pattern.clone());
             self.write_removal(&id, step);
             self.forget_unused(&pattern.unwrap_or_default(), step);
         }
-        self.follow_topics(true, step);
+        if !self.should_be_classic(step.limits) {
+            self.follow_topics(true, step);
+        }
     }
 }

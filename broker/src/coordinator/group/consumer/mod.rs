@@ -21,9 +21,12 @@
 mod assign;
 mod check;
 mod describe;
+mod embedded;
+mod handover;
 mod heartbeat;
 mod leave;
 mod member;
+mod mixed;
 mod offsets;
 mod reconcile;
 mod record;

@@ -46,6 +46,14 @@ impl Group {
         step.set(deadline, after_ms, subject);
     }
 
+    /// Whether something that the member is to have is still another's.
+    pub(super) fn waits_for_others(&self, id: &Str, member: &Member) -> bool {
+        let target = self.targets.get(id);
+        target.is_some_and(|target| {
+            flat(target).any(|one| !has(&member.assigned, one) && self.is_others(id, one))
+        })
+    }
+
     fn next_step(&self, id: &Str, member: &Member, owned: Option<&[TopicPartitions]>) -> Member {
         let epoch = match member.progress {
             Progress::Stable if member.epoch == self.target_epoch => return member.clone(),

@@ -2,6 +2,7 @@
 
 mod chance;
 mod members;
+mod migration;
 mod topics;
 
 use std::{collections::BTreeSet, sync::Arc};
