@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:9092
 # Passed on to the programs behind `make clients` and `make bench`, e.g. ARGS="--only kcat".
 ARGS ?=
 
-.PHONY: help run test ci fmt fmt-check lint doc clients bench rust lint-parts
+.PHONY: help run test ci fmt fmt-check lint doc clients bench crash soak rust lint-parts
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,31 @@ clients: rust ## Run the scenarios of the real clients and print their matrix
 bench: rust ## Measure against Apache Kafka in one run
 	$(CARGO) build --release --locked --bin milena
 	tests/bench/run --broker target/release/milena $(ARGS)
+
+# How long the long forms are; docs/RELIABILITY.md tells what they found. SEED repeats a run.
+KILLS ?= 300
+CUTS ?= 50
+FLIPS ?= 3000
+FAULTS ?= 25
+FULL_DISKS ?= 50
+ROUNDS ?= 2000
+ifndef SEED
+SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
+BROKEN = MILENA_CRASH_BROKER=$(CURDIR)/target/release/milena MILENA_CRASH_SEED=$(SEED)
+
+crash: rust ## Kill, cut off, starve and damage a broker at length (KILLS, CUTS, FLIPS, FAULTS, SEED)
+	$(CARGO) build --release --locked --bin milena
+	@echo "make crash SEED=$(SEED) KILLS=$(KILLS) CUTS=$(CUTS) FLIPS=$(FLIPS) FAULTS=$(FAULTS)"
+	$(BROKEN) MILENA_CRASH_KILLS=$(KILLS) MILENA_CRASH_CUTS=$(CUTS) MILENA_CRASH_FLIPS=$(FLIPS) \
+	  $(CARGO) test --locked -p milena-tests --test crash -- --nocapture
+	$(BROKEN) MILENA_FAULTS=$(FAULTS) MILENA_FULL_DISKS=$(FULL_DISKS) \
+	  $(CARGO) test --locked -p milena-tests --test process -- --nocapture faults full_disk
+
+soak: rust ## Have a broker do the same work for long and watch its memory and files (ROUNDS)
+	$(CARGO) build --release --locked --bin milena
+	$(BROKEN) MILENA_SOAK_ROUNDS=$(ROUNDS) \
+	  $(CARGO) test --locked -p milena-tests --test process -- --nocapture soak
 
 rust:
 	@command -v $(CARGO) >/dev/null || { \

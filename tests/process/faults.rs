@@ -3,7 +3,6 @@
 //! `MILENA_FAULTS` says at how many places each of them fails (3).
 
 use std::{
-    env,
     path::Path,
     process::{Command, ExitStatus},
 };
@@ -16,7 +15,7 @@ use milena_tests::{
 };
 use tempfile::TempDir;
 
-use crate::{findings, program};
+use crate::{findings, number, program};
 
 #[test]
 fn after_a_failed_sync_nothing_more_is_acknowledged() {
@@ -189,8 +188,7 @@ fn under_strace(data: &Path, fault: &Fault) -> Program {
 }
 
 fn faults() -> std::ops::RangeInclusive<u64> {
-    let count = env::var("MILENA_FAULTS").ok().map(|text| text.parse().expect("a number"));
-    1..=count.unwrap_or(3)
+    1..=number("MILENA_FAULTS").unwrap_or(3)
 }
 
 const BAD: &str = "bad";

@@ -1,4 +1,6 @@
 //! A disk that is full, while bad inputs go on.
+//!
+//! `MILENA_FULL_DISKS` says how often it is filled (2).
 
 use std::{
     fs::{self, File},
@@ -16,7 +18,7 @@ use milena_tests::{
     frame, wait_until,
 };
 
-use crate::{findings, program};
+use crate::{findings, number, program};
 
 #[test]
 fn a_full_disk_refuses_writes_and_nothing_else() {
@@ -36,7 +38,8 @@ fn on(volume: &Volume) {
     let mut client = broker.connect();
     create(&mut client, "kept", 1, &[]);
     assert_eq!(produce(&mut client, "kept", 0, batch(&["first"])).error_code, ErrorCode::None);
-    for round in 0..FILLED {
+    let filled = number("MILENA_FULL_DISKS").map_or(FILLED, u64::cast_signed);
+    for round in 0..filled {
         let name = format!("filler-{round}");
         create(&mut client, &name, 1, &[("segment.bytes", "1048576")]);
         let mut written = fill(&mut client, &name);
@@ -59,10 +62,10 @@ fn on(volume: &Volume) {
     let _ballast = Ballast::fill(volume.path());
     broker.kill();
     let broker = program().start(&data, SETTINGS);
-    refuses_writes_and_nothing_else(&broker, FILLED);
+    refuses_writes_and_nothing_else(&broker, filled);
     let mut client = broker.connect();
     delete(&mut client, "last");
-    writes_again(&mut client, FILLED);
+    writes_again(&mut client, filled);
     broker.stop();
     assert_eq!(findings(&data), []);
 }

@@ -133,6 +133,16 @@ impl Process {
         self.memory("VmHWM:")
     }
 
+    /// Descriptors that it has open.
+    ///
+    /// # Panics
+    /// If it does not run any more.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        let listed = fs::read_dir(format!("/proc/{}/fd", self.child.0.id()));
+        listed.expect("ask the system about the broker").count()
+    }
+
     /// SIGKILL.
     pub fn kill(self) {
         drop(self);
