@@ -20,6 +20,8 @@ pub const SUPPORTED_FEATURES: &[SupportedFeature] = &[
     // The consumer protocol (KIP-848).
     SupportedFeature { name: "group.version", min: 0, max: 1 },
     SupportedFeature { name: "metadata.version", min: 25, max: 25 },
+    // 1 brings tagged fields in the records of transactions, 2 an epoch for each (KIP-890).
+    SupportedFeature { name: "transaction.version", min: 0, max: 2 },
 ];
 
 /// A level that somebody wants a feature to have.
@@ -71,10 +73,19 @@ fn check(view: &View<'_>, update: &FeatureUpdate) -> Result<Option<MetadataRecor
     if !(min..=max).contains(&asked) {
         return Err(Refusal::FeatureLevel { name, asked, min, max });
     }
-    let now = view.image.features().find(|(known, _)| *known == &update.name);
-    Ok((now.map(|(_, level)| level) != Some(asked)).then(|| level(feature, asked)))
+    // A feature that has no level is at 0.
+    let found = view.image.features().find(|(known, _)| *known == &update.name);
+    let now = found.map_or(0, |(_, level)| level);
+    let raises = update.upgrade_type == RAISES;
+    if (asked < now && raises) || (asked > now && !raises) {
+        return Err(Refusal::FeatureDirection { name, asked, now });
+    }
+    Ok((asked != now).then(|| level(feature, asked)))
 }
 
 fn level(feature: &SupportedFeature, feature_level: i16) -> MetadataRecord {
     FeatureLevelRecord { name: Str::from_static(feature.name), feature_level }.into()
 }
+
+/// The type of upgrade that may raise a level; the others may lower it.
+const RAISES: i8 = 1;

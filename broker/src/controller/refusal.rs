@@ -84,6 +84,12 @@ pub enum Refusal {
         min: i16,
         max: i16,
     },
+    /// It would be raised by a downgrade, or lowered by an upgrade.
+    FeatureDirection {
+        name: String,
+        asked: i16,
+        now: i16,
+    },
     UnknownUpgrade {
         name: String,
     },
@@ -171,6 +177,10 @@ impl fmt::Display for Refusal {
             Self::UnknownFeature { name } => write!(f, "there is no feature {name}"),
             Self::FeatureLevel { name, asked, min, max } => {
                 write!(f, "feature {name} cannot have level {asked}: from {min} to {max}")
+            }
+            Self::FeatureDirection { name, asked, now } => {
+                let way = if asked < now { "a downgrade" } else { "an upgrade" };
+                write!(f, "feature {name}: from level {now} to {asked} is {way}")
             }
             Self::UnknownUpgrade { name } => {
                 write!(f, "feature {name}: unknown type of upgrade")

@@ -435,6 +435,10 @@ fn features_change_all_or_none() {
             update("metadata.version", 26, 1),
             Refusal::FeatureLevel { name: name(), asked: 26, min: 25, max: 25 },
         ),
+        (
+            update("transaction.version", 1, 1),
+            Refusal::FeatureDirection { name: "transaction.version".to_owned(), asked: 1, now: 2 },
+        ),
         (update("metadata.version", 25, 0), Refusal::UnknownUpgrade { name: name() }),
         (update("x", 1, 1), Refusal::UnknownFeature { name: "x".to_owned() }),
         (update("metadata.version", 25, 1), Refusal::Twice("feature")),

@@ -61,6 +61,7 @@ impl Coded for Refusal {
             Self::NothingToCancel => ErrorCode::NoReassignmentInProgress,
             Self::UnknownFeature { .. }
             | Self::FeatureLevel { .. }
+            | Self::FeatureDirection { .. }
             | Self::UnknownUpgrade { .. } => ErrorCode::InvalidUpdateVersion,
             Self::NotCommitted(_) => ErrorCode::KafkaStorageError,
         }

@@ -37,8 +37,9 @@ fn features_are_told_from_version_3_on() {
         let response = client.ask(version, &named());
         let supported = response.supported_features.iter().map(|feature| &*feature.name);
         // Version 3 has no room for a feature that can be switched off.
-        let all = ["group.version", "metadata.version"];
-        assert_eq!(supported.collect::<Vec<_>>(), all[usize::from(version < 4)..]);
+        let all = ["group.version", "metadata.version", "transaction.version"];
+        let shown = if version < 4 { &all[1..2] } else { &all[..] };
+        assert_eq!(supported.collect::<Vec<_>>(), shown);
         let finalized = response.finalized_features.iter().map(|feature| &*feature.name);
         assert_eq!(finalized.collect::<Vec<_>>(), all);
         assert!(response.finalized_features_epoch >= 0);

@@ -148,7 +148,12 @@ fn very_many_names_that_cannot_be_created_are_refused_in_no_time() {
 fn a_topic_of_the_brokers_own_is_not_created_as_any_other() {
     let broker = TestBroker::start(&[("num.partitions", "7")]);
     let mut client = broker.connect();
-    for (name, partitions) in [("__transaction_state", 0), ("__consumer_offsets", 50), ("a", 7)] {
+    for (name, partitions) in [
+        ("__share_group_state", 0),
+        ("__transaction_state", 50),
+        ("__consumer_offsets", 50),
+        ("a", 7),
+    ] {
         let asked = MetadataRequest { allow_auto_topic_creation: true, ..named(&[name]) };
         let topic = only(client.ask(13, &asked));
         assert_eq!(
