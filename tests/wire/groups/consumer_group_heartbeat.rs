@@ -4,9 +4,14 @@ use milena_protocol::{
     ErrorCode,
     messages::{
         ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest,
-        ConsumerGroupHeartbeatResponse, DescribeGroupsRequest, ListGroupsRequest,
+        ConsumerGroupHeartbeatResponse, DescribeConfigsRequest, DescribeGroupsRequest,
+        IncrementalAlterConfigsRequest, ListConfigResourcesRequest, ListGroupsRequest,
         OffsetCommitRequest, OffsetFetchRequest, UpdateFeaturesRequest,
         cluster::update_features::FeatureUpdateKey,
+        configs::{
+            describe_configs::DescribeConfigsResource,
+            incremental_alter_configs::{AlterConfigsResource, AlterableConfig},
+        },
         groups::{
             consumer_group_heartbeat::TopicPartitions,
             offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
@@ -71,7 +76,8 @@ fn commit(member: &str, epoch: i32) -> OffsetCommitRequest {
 }
 
 fn commit_code(client: &mut RawClient, version: i16, request: &OffsetCommitRequest) -> ErrorCode {
-    client.ask(version, request).topics[0].partitions[0].error_code
+    let topic = client.ask(version, request).topics.remove(0);
+    topic.partitions.first().map(|partition| partition.error_code).expect("one partition")
 }
 
 fn fetch_code(client: &mut RawClient, member: Option<&str>, epoch: i32) -> ErrorCode {
@@ -82,7 +88,7 @@ fn fetch_code(client: &mut RawClient, member: Option<&str>, epoch: i32) -> Error
         ..OffsetFetchRequestGroup::default()
     };
     let request = OffsetFetchRequest { groups: vec![group], ..OffsetFetchRequest::default() };
-    client.ask(9, &request).groups[0].error_code
+    client.ask(9, &request).groups.remove(0).error_code
 }
 
 #[test]
@@ -192,6 +198,58 @@ fn a_consumer_group_is_shown_as_what_it_is() {
 }
 
 #[test]
+fn a_group_has_settings_of_its_own_within_the_brokers_bounds() {
+    let broker = broker();
+    let mut client = connect(&broker);
+    create(&mut client, "t", 1);
+    let mut set = |name: &'static str, value: &'static str| {
+        let config = AlterableConfig {
+            name: name.into(),
+            value: Some(value.into()),
+            ..AlterableConfig::default()
+        };
+        let resource = AlterConfigsResource {
+            resource_type: GROUP,
+            resource_name: "g".into(),
+            configs: vec![config],
+        };
+        let request = IncrementalAlterConfigsRequest {
+            resources: vec![resource],
+            ..IncrementalAlterConfigsRequest::default()
+        };
+        client.ask(1, &request).responses.remove(0).error_code
+    };
+    assert_eq!(set("consumer.heartbeat.interval.ms", "7000"), ErrorCode::None);
+    assert_eq!(set("consumer.heartbeat.interval.ms", "4999"), ErrorCode::InvalidConfig);
+    assert_eq!(set("consumer.session.timeout.ms", "60001"), ErrorCode::InvalidConfig);
+    assert_eq!(set("no.such.setting", "1"), ErrorCode::InvalidConfig);
+    assert_eq!(client.ask(1, &join("a")).heartbeat_interval_ms, 7_000);
+
+    let resource = DescribeConfigsResource {
+        resource_type: GROUP,
+        resource_name: "g".into(),
+        configuration_keys: None,
+    };
+    let ask = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
+    let shown = client.ask(4, &ask).results.remove(0).configs;
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|one| (one.name.as_str(), one.value.as_deref(), one.config_source))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("consumer.assignment.interval.ms", Some("0"), FROM_FILE),
+            ("consumer.heartbeat.interval.ms", Some("7000"), FROM_GROUP),
+            ("consumer.session.timeout.ms", Some("45000"), FROM_DEFAULT),
+        ]
+    );
+    let listed = ListConfigResourcesRequest { resource_types: vec![GROUP] };
+    let listed = client.ask(1, &listed).config_resources;
+    assert_eq!(listed.iter().map(|one| one.resource_name.as_str()).collect::<Vec<_>>(), ["g"]);
+}
+
+#[test]
 fn without_the_feature_there_are_no_consumer_groups() {
     let broker = broker();
     let mut client = connect(&broker);
@@ -205,3 +263,9 @@ fn without_the_feature_there_are_no_consumer_groups() {
     assert_eq!(client.ask(1, &request).error_code, ErrorCode::None);
     assert_eq!(client.ask(1, &join("a")).error_code, ErrorCode::UnsupportedVersion);
 }
+
+/// The resource type.
+const GROUP: i8 = 32;
+const FROM_FILE: i8 = 4;
+const FROM_DEFAULT: i8 = 5;
+const FROM_GROUP: i8 = 8;
