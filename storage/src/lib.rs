@@ -11,6 +11,7 @@ pub mod manager;
 pub mod meta;
 pub mod producers;
 pub mod recovery;
+pub mod repair;
 pub mod retention;
 mod segment;
 pub mod verify;

@@ -1,20 +1,21 @@
 //! Reads a directory whole and names everything in it that is not as it should be. Changes
 //! nothing, takes no lock: of a log that is being written, the last batch may look torn.
 
-use std::{fmt, io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, io, path::Path, sync::Arc};
 
 use milena_protocol::{
-    LeaderEpoch, Offset, Timestamp,
+    LeaderEpoch, Offset, ProducerId, Timestamp,
     compression::InflateLimit,
     records::{Batch, BatchHeader},
 };
 
 use crate::{
-    checkpoint::Found,
+    checkpoint::{self, Found, Offsets},
     epochs::EpochCache,
     fs::{Disk, Mode},
     index::{Extent, OffsetEntry, OffsetIndex, OpenError, TimeEntry, TimeIndex},
-    manager::PartitionName,
+    manager::{CLEANED, LOG_STARTS, PartitionName, RECOVERY_POINTS},
+    producers::snapshot::{self, SnapshotEntry},
     segment::{ScanError, WholeScan, name, name::Kind},
 };
 
@@ -49,6 +50,12 @@ pub enum Fault {
     TimeEntry(TimeEntry),
     /// A checkpoint that cannot be read.
     Checkpoint { reason: String },
+    /// No segment holds these offsets, though they were synced, and no compaction took them.
+    Missing { from: Offset, to: Offset },
+    /// A snapshot of the producers that cannot be read. An earlier one does instead.
+    Snapshot { reason: String },
+    /// A snapshot has another last batch of the producer than the log.
+    Producer { producer: ProducerId, noted: Offset, found: Offset },
 }
 
 impl Fault {
@@ -60,11 +67,14 @@ impl Fault {
             | Self::Index { .. }
             | Self::OffsetEntry(_)
             | Self::TimeEntry(_)
-            | Self::Checkpoint { .. } => true,
+            | Self::Checkpoint { .. }
+            | Self::Snapshot { .. } => true,
             Self::Batch { .. }
             | Self::Records { .. }
             | Self::Overlap { .. }
-            | Self::EpochWentBack { .. } => false,
+            | Self::EpochWentBack { .. }
+            | Self::Missing { .. }
+            | Self::Producer { .. } => false,
         }
     }
 }
@@ -104,8 +114,10 @@ pub fn verify(
 ) -> io::Result<Summary> {
     let entries = disk.read_dir(root)?;
     let is_log = |name: &str| matches!(name::parse(name), Some((_, Kind::Log)));
-    let mut verifier = Verifier { disk, depth, report, summary: Summary::default() };
-    if entries.iter().any(|entry| !entry.is_dir && is_log(&entry.name)) {
+    let is_one = entries.iter().any(|entry| !entry.is_dir && is_log(&entry.name));
+    let noted = Noted::of(&**disk, if is_one { root.parent().unwrap_or(root) } else { root })?;
+    let mut verifier = Verifier { disk, depth, noted, report, summary: Summary::default() };
+    if is_one {
         verifier.log(root)?;
     }
     for entry in entries.iter().filter(|entry| entry.is_dir) {
@@ -163,9 +175,31 @@ pub struct BadBatch {
     pub reason: String,
 }
 
+/// What a directory's checkpoints say of its logs.
+#[derive(Debug, Default)]
+struct Noted {
+    recovery_points: Offsets,
+    starts: Offsets,
+    cleaned: Offsets,
+}
+
+impl Noted {
+    /// What cannot be read says nothing.
+    fn of(disk: &dyn Disk, root: &Path) -> io::Result<Self> {
+        let read =
+            |name| Ok::<_, io::Error>(checkpoint::read_offsets(disk, &root.join(name))?.whole());
+        Ok(Self {
+            recovery_points: read(RECOVERY_POINTS)?.unwrap_or_default(),
+            starts: read(LOG_STARTS)?.unwrap_or_default(),
+            cleaned: read(CLEANED)?.unwrap_or_default(),
+        })
+    }
+}
+
 struct Verifier<'a> {
     disk: &'a Arc<dyn Disk>,
     depth: Depth,
+    noted: Noted,
     report: &'a mut dyn FnMut(Finding),
     summary: Summary,
 }
@@ -176,6 +210,14 @@ struct Thread {
     expected: Offset,
     epoch: Option<LeaderEpoch>,
     noted: Option<EpochCache>,
+    /// Below, compaction or deletion explains a gap.
+    gaps_below: Offset,
+    /// A batch was missing within a segment: compaction has been there, noted or not.
+    has_gaps: bool,
+    /// The file so far ended with a whole batch.
+    is_whole: bool,
+    producers: BTreeMap<ProducerId, Offset>,
+    snapshots: Vec<(Offset, Vec<SnapshotEntry>)>,
 }
 
 impl Verifier<'_> {
@@ -197,10 +239,69 @@ impl Verifier<'_> {
             .filter(|(_, kind)| *kind == Kind::Log)
             .map(|(base, _)| base)
             .collect();
+        let name =
+            dir.file_name().and_then(|name| PartitionName::of_directory(&name.to_string_lossy()));
+        let key = name.map(|name| (name.topic().to_owned(), name.partition()));
+        let of = |offsets: &Offsets| key.as_ref().and_then(|key| offsets.get(key)).copied();
+        let start = of(&self.noted.starts).unwrap_or_default();
+        let recovery_point = of(&self.noted.recovery_points).unwrap_or_default();
+        thread.gaps_below = of(&self.noted.cleaned).unwrap_or_default().max(start);
+        thread.expected = bases.first().copied().unwrap_or(start);
+        thread.is_whole = true;
+        self.snapshots(dir, &mut thread)?;
         for (at, &base) in bases.iter().enumerate() {
+            self.gap(dir, base, &thread);
             self.segment(dir, base, bases.get(at + 1).copied(), &mut thread)?;
         }
+        if thread.is_whole {
+            self.producers(dir, thread.expected, &mut thread);
+        }
+        if thread.is_whole && thread.expected < recovery_point {
+            let fault = Fault::Missing { from: thread.expected, to: recovery_point };
+            let file = name::file_name(bases.last().copied().unwrap_or(start), Kind::Log);
+            self.find(dir, &file, None, fault);
+        }
         Ok(())
+    }
+
+    /// Whether a segment is missing before `base`.
+    fn gap(&mut self, dir: &Path, base: Offset, thread: &Thread) {
+        let explained = thread.has_gaps || base <= thread.gaps_below || !thread.is_whole;
+        if base > thread.expected && !explained {
+            let fault = Fault::Missing { from: thread.expected, to: base };
+            self.find(dir, &name::file_name(base, Kind::Log), None, fault);
+        }
+    }
+
+    fn snapshots(&mut self, dir: &Path, thread: &mut Thread) -> io::Result<()> {
+        for at in snapshot::list(&**self.disk, dir)? {
+            match snapshot::read(&**self.disk, dir, at)? {
+                Found::Whole(entries) => thread.snapshots.push((at, entries)),
+                Found::Absent => {}
+                Found::Damaged { reason } => {
+                    let file = name::file_name(at, Kind::Snapshot);
+                    self.find(dir, &file, None, Fault::Snapshot { reason });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds the snapshots that stand before `base` against the batches up to there.
+    fn producers(&mut self, dir: &Path, base: Offset, thread: &mut Thread) {
+        let due = thread.snapshots.iter().take_while(|(at, _)| *at <= base).count();
+        for (at, entries) in thread.snapshots.drain(..due).collect::<Vec<_>>() {
+            for entry in entries {
+                let noted = entry.last_batch.map(|batch| batch.last_offset);
+                let found = thread.producers.get(&entry.producer).copied();
+                if let (Some(noted), Some(found)) = (noted, found)
+                    && noted != found
+                {
+                    let fault = Fault::Producer { producer: entry.producer, noted, found };
+                    self.find(dir, &name::file_name(at, Kind::Snapshot), None, fault);
+                }
+            }
+        }
     }
 
     fn segment(
@@ -220,13 +321,18 @@ impl Verifier<'_> {
             let fault = Fault::Overlap { expected: thread.expected, found: base };
             self.find(dir, &file_name, None, fault);
         }
+        // Between two segments is another question.
         thread.expected = thread.expected.max(base);
         let mut scan = WholeScan::new(file, 0, len);
+        thread.is_whole = false;
         loop {
             let position = scan.position();
             let batch = match scan.next() {
                 Ok(Some(batch)) => batch,
-                Ok(None) => break,
+                Ok(None) => {
+                    thread.is_whole = true;
+                    break;
+                }
                 Err(ScanError::Io(error)) => return Err(error),
                 Err(ScanError::Bad { what, .. }) => {
                     let fault =
@@ -258,7 +364,12 @@ impl Verifier<'_> {
             let fault = Fault::Overlap { expected: thread.expected, found: base };
             self.find(dir, file, Some(position), fault);
         }
+        self.producers(dir, base, thread);
+        thread.has_gaps |= base > thread.expected;
         thread.expected = header.last_offset().next();
+        if batch.producer_id() > ProducerId::NONE && !batch.is_control() {
+            thread.producers.insert(batch.producer_id(), header.last_offset());
+        }
         let epoch = header.leader_epoch;
         let before = thread.epoch.unwrap_or(LeaderEpoch::UNKNOWN);
         if epoch < before {
@@ -405,7 +516,17 @@ impl fmt::Display for Fault {
             Self::EpochNotNoted { epoch, start } => {
                 write!(f, "epoch {} begins at {}, which is not noted", epoch.0, start.0)
             }
-            Self::Index { reason } | Self::Checkpoint { reason } => f.write_str(reason),
+            Self::Index { reason } | Self::Checkpoint { reason } | Self::Snapshot { reason } => {
+                f.write_str(reason)
+            }
+            Self::Missing { from, to } => {
+                write!(f, "offsets {} to {} are missing", from.0, to.0 - 1)
+            }
+            Self::Producer { producer, noted, found } => write!(
+                f,
+                "the last batch of producer {} ends with {}, {} is noted",
+                producer.0, found.0, noted.0
+            ),
             Self::OffsetEntry(OffsetEntry { offset, position }) => {
                 write!(f, "no batch that ends with {} at {position}", offset.0)
             }

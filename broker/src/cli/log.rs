@@ -14,11 +14,13 @@ use milena_protocol::{
 };
 use milena_storage::{
     fs::{Disk, RealDisk},
+    repair::{Accepted, repair},
     verify::{Depth, FileBatches, Finding, Summary, verify},
 };
 use serde_json::{Map, Value, json};
 
 use super::{Outcome, output};
+use crate::clock::{Clock, SystemClock};
 
 /// Look into the files of a log
 #[derive(Debug, Subcommand)]
@@ -29,11 +31,12 @@ Examples:
   milena log dump milena-data/orders-0
   milena log dump milena-data/orders-0/00000000000000000000.log --records --json")]
     Dump(Dump),
-    /// Check every byte of a data directory, or of one log in it, and change nothing
+    /// Check every byte of a data directory, or of one log in it; change nothing unless told to
     #[command(after_help = "\
 Examples:
   milena log verify milena-data
   milena log verify milena-data/orders-0 --records
+  milena log verify milena-data --repair
 
 Exit code 0: nothing was found. 4: something was, and stands on stdout. What is marked \"heals\" is \
 rebuilt from the log when it is next opened. Of a log that is being written the last batch may look torn.")]
@@ -59,6 +62,13 @@ pub(super) struct Verify {
     /// Also inflate the batches and read every record
     #[arg(long)]
     records: bool,
+    /// Make anew what follows from the records, remove what a crash left, and say what would be
+    /// cut; for a data directory that no broker runs on
+    #[arg(long)]
+    repair: bool,
+    /// Give up records that cannot be read or are not there, and those alone
+    #[arg(long, requires = "repair")]
+    accept_truncation: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -134,6 +144,9 @@ impl Dump {
 impl Verify {
     fn run(&self) -> anyhow::Result<Outcome> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        if self.repair {
+            return self.repair(&disk);
+        }
         let depth = if self.records { Depth::Records } else { Depth::Batches };
         let mut findings = Vec::new();
         let summary = verify(&disk, &self.directory, depth, &mut |finding| findings.push(finding))
@@ -156,6 +169,31 @@ impl Verify {
             ))?;
         }
         Ok(if findings.is_empty() { Outcome::Done } else { Outcome::Findings })
+    }
+}
+
+impl Verify {
+    fn repair(&self, disk: &Arc<dyn Disk>) -> anyhow::Result<Outcome> {
+        let accepted = Accepted { truncation: self.accept_truncation };
+        let mut steps = Vec::new();
+        let now = SystemClock::new().now();
+        let repaired = repair(disk, &self.directory, accepted, now, &mut |step| steps.push(step));
+        if self.json {
+            let told = steps.iter().map(|step| {
+                json!({ "log": step.log, "step": step.what.to_string(), "left": step.what.is_left() })
+            });
+            output::json(&json!({ "steps": told.collect::<Vec<_>>() }))?;
+        } else {
+            for step in &steps {
+                output::line(&step.to_string())?;
+            }
+            if steps.is_empty() {
+                output::line("nothing to repair")?;
+            }
+        }
+        repaired.with_context(|| format!("repair {}", self.directory.display()))?;
+        let left = steps.iter().any(|step| step.what.is_left());
+        Ok(if left { Outcome::Findings } else { Outcome::Done })
     }
 }
 

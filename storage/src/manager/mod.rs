@@ -31,8 +31,9 @@ use std::{
 use milena_protocol::{Timestamp, Uuid};
 use tracing::{info, warn};
 
+use self::noted::Noted;
+pub(crate) use self::noted::{CLEANED, LOG_STARTS, RECOVERY_POINTS};
 pub use self::{error::ManagerError, moving::FutureLog, name::PartitionName};
-use self::{name::DELETE_SUFFIX, noted::Noted};
 use crate::{
     checkpoint::{self, Found, Offsets},
     fs::{Disk, Lock, Space},
@@ -135,7 +136,7 @@ impl Manager {
         let mut interrupted = Vec::new();
         for entry in disk.read_dir(root)?.into_iter().filter(|entry| entry.is_dir) {
             let copy = PartitionName::of_future(&entry.name);
-            if copy.is_some() || entry.name.ends_with(DELETE_SUFFIX) {
+            if PartitionName::is_no_partitions(&entry.name) {
                 disk.remove_dir_all(&root.join(entry.name))?;
             }
             interrupted.extend(copy);
@@ -443,7 +444,7 @@ fn own(disk: &dyn Disk, root: &Path, identity: Identity) -> Result<MetaPropertie
     Ok(meta)
 }
 
-const LOCK_FILE: &str = ".lock";
+pub(crate) const LOCK_FILE: &str = ".lock";
 const CLEAN_STOP_MARKER: &str = ".kafka_cleanshutdown";
 /// As Kafka writes it; the epoch is one that nobody has.
 const MARKER_TEXT: &[u8] = br#"{"version":0,"brokerEpoch":-1}"#;

@@ -44,6 +44,11 @@ impl PartitionName {
         (name_again.to_string() == name).then_some(name_again)
     }
 
+    /// Whether a directory of this name goes with the next start.
+    pub(crate) fn is_no_partitions(name: &str) -> bool {
+        name.ends_with(DELETE_SUFFIX) || Self::of_future(name).is_some()
+    }
+
     /// Where the directory goes when the partition is deleted: as Kafka has it, cut so that it
     /// stays a file name.
     pub(super) fn deleted(&self, id: Uuid) -> String {
@@ -87,7 +92,7 @@ fn suffix(id: Uuid, end: &str) -> String {
 /// Ends the name of a directory that is a partition's log to be.
 const FUTURE_SUFFIX: &str = "-future";
 /// Ends the name of a directory that is no partition's any more.
-pub(super) const DELETE_SUFFIX: &str = "-delete";
+const DELETE_SUFFIX: &str = "-delete";
 const TOPIC_LEN_MAX: usize = 249;
 const FILE_NAME_LEN_MAX: usize = 255;
 

@@ -290,6 +290,6 @@ pub(super) fn key(name: &PartitionName) -> (String, i32) {
     (name.topic().to_owned(), name.partition())
 }
 
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
-const CLEANED: &str = "cleaner-offset-checkpoint";
+pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
+pub(crate) const CLEANED: &str = "cleaner-offset-checkpoint";

@@ -6,7 +6,7 @@
 //! batches after it.
 
 mod producer;
-mod snapshot;
+pub(crate) mod snapshot;
 mod verification;
 
 use std::{

@@ -40,6 +40,11 @@ pub(crate) fn parse(name: &str) -> Option<(Offset, Kind)> {
     Some((Offset(base), kind))
 }
 
+/// Whether a file is none of a log's: what a deletion or a compaction left unfinished.
+pub(crate) fn is_leftover(name: &str) -> bool {
+    [DELETED, CLEANED, SWAP].iter().any(|suffix| name.ends_with(suffix))
+}
+
 const DIGITS: usize = 20;
 /// Follows the name of a file that may go at any time.
 pub(crate) const DELETED: &str = ".deleted";
