@@ -25,7 +25,10 @@ use std::{
 
 use milena_protocol::Offset;
 
-use crate::fs::{Disk, Mode};
+use crate::{
+    fs::{Disk, Mode},
+    planted::{Bug, is_planted},
+};
 
 /// What reading a small file found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,7 +176,7 @@ fn write_temporary(disk: &dyn Disk, path: &Path, contents: &[u8]) -> io::Result<
     let file = disk.open(path, Mode::CreateOrOpen)?;
     file.set_len(0)?;
     file.write_all_at(&mut [IoSlice::new(contents)], 0)?;
-    file.sync_data()
+    if is_planted(Bug::CheckpointNotSynced) { Ok(()) } else { file.sync_data() }
 }
 
 fn temporary(path: &Path) -> PathBuf {

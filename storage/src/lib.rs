@@ -9,7 +9,10 @@ pub mod index;
 pub mod log;
 pub mod manager;
 pub mod meta;
+mod planted;
 pub mod producers;
+#[cfg(test)]
+mod proof;
 pub mod recovery;
 pub mod repair;
 pub mod retention;

@@ -13,7 +13,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, MutexGuard},
+    sync::{Arc, MutexGuard, atomic::Ordering},
 };
 
 use milena_protocol::{Offset, Timestamp};
@@ -171,6 +171,8 @@ impl Log {
         let mut state = self.state_mut();
         let replaced = at..at + count;
         let bases = state.segments.get(replaced.clone()).unwrap_or_default();
+        let end = state.segments.get(replaced.end).map_or(state.end.offset, |next| next.base);
+        self.gaps_below.fetch_max(end.0, Ordering::AcqRel);
         let held_mark = bases.iter().any(|segment| segment.base == state.flushed.segment);
         if held_mark && let Some(next) = state.segments.get(replaced.end) {
             // A position in a file that is gone. All that is replaced was flushed, up to its end.

@@ -21,7 +21,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -39,6 +39,7 @@ pub use self::{
 use crate::{
     epochs::{EpochCache, EpochEnd},
     fs::Disk,
+    planted::{Bug, is_planted},
     producers::ProducerStates,
     recovery::{self, OpenError, Recovered},
     segment::Segment,
@@ -57,6 +58,8 @@ pub struct Log {
     state: RwLock<State>,
     epochs: RwLock<Epochs>,
     stability: Stability,
+    /// Below, compaction may have taken records.
+    gaps_below: AtomicI64,
     offline: OnceLock<Offline>,
     /// In order: nothing may be written any more.
     closed: AtomicBool,
@@ -143,6 +146,7 @@ impl Log {
             flushing: Mutex::new(()),
             state: RwLock::new(loaded.state),
             epochs: RwLock::new(loaded.epochs),
+            gaps_below: AtomicI64::new(open.cleaned_to.0),
             offline: OnceLock::new(),
             closed: AtomicBool::new(false),
             awaits_sync: AtomicBool::new(false),
@@ -229,6 +233,11 @@ impl Log {
         self.note_epoch(epoch, writer.next);
     }
 
+    /// Whether no record is missing from `offset` to the end, other than by damage.
+    fn is_whole_from(&self, offset: Offset) -> bool {
+        !self.config().compact && offset.0 >= self.gaps_below.load(Ordering::Acquire)
+    }
+
     /// Why the log takes no more, if it does not.
     pub fn offline(&self) -> Option<Offline> {
         self.offline.get().cloned()
@@ -273,12 +282,16 @@ impl Log {
                 }
             }
         };
+        let directory = directory && !is_planted(Bug::DirectoryNotSynced);
         let synced = sealed
             .iter()
-            .chain(&active)
+            .filter(|_| !is_planted(Bug::SealedNotSynced))
+            .chain(active.iter().filter(|_| !is_planted(Bug::ActiveNotSynced)))
             .try_for_each(|segment| segment.sync())
             .and_then(|()| if directory { self.disk.sync_dir(&self.dir) } else { Ok(()) });
-        if let Err(error) = synced {
+        if let Err(error) = synced
+            && !is_planted(Bug::FailedSyncIgnored)
+        {
             return Err(FlushError(self.go_offline(format_args!("sync failed: {error}"))));
         }
         for segment in &sealed {
@@ -330,7 +343,11 @@ impl Log {
     /// # Errors
     /// Epochs or aborted transactions could not be saved; an earlier recovery point stays right.
     pub fn recovery_point(&self) -> io::Result<Offset> {
-        let flushed = self.flushed_offset();
+        let flushed = if is_planted(Bug::RecoveryPointTooHigh) {
+            self.end_offset()
+        } else {
+            self.flushed_offset()
+        };
         self.save_epochs()?;
         self.save_aborted(flushed)
     }

@@ -4,6 +4,7 @@ use std::{io, sync::Arc};
 
 use milena_protocol::{
     Offset,
+    records::BatchError,
     wire::{Range, Records},
 };
 
@@ -50,7 +51,7 @@ impl Log {
     /// [`ReadError::OutOfRange`] outside the log's bounds; damage is named, not skipped.
     pub fn read(&self, from: Offset, limits: ReadLimits) -> Result<ReadResult, ReadError> {
         self.check_online()?;
-        let view = View::of(&self.state(), from, limits.upper)?;
+        let view = View::of(&self.state(), from, limits.upper, self.is_whole_from(from))?;
         view.read(limits).map(|(result, _)| result)
     }
 
@@ -70,7 +71,8 @@ impl Log {
             let (view, indexed) = {
                 let state = self.state();
                 // At one moment: compaction leaves out what the lists no longer tell.
-                (View::of(&state, from, limits.upper)?, state.with_aborts(from))
+                let whole = self.is_whole_from(from);
+                (View::of(&state, from, limits.upper, whole)?, state.with_aborts(from))
             };
             let (mut result, upper) = view.read(limits)?;
             if result.bytes == 0 || indexed.is_empty() {
@@ -124,6 +126,8 @@ struct View {
 #[derive(Debug)]
 struct Part {
     segment: Arc<Segment>,
+    /// Every offset from the first on has a record.
+    whole: bool,
     limit: Limit,
     /// The base of the segment behind it.
     next: Option<Offset>,
@@ -139,7 +143,7 @@ enum Limit {
 }
 
 impl View {
-    fn of(state: &State, from: Offset, upper: Offset) -> Result<Self, ReadError> {
+    fn of(state: &State, from: Offset, upper: Offset, whole: bool) -> Result<Self, ReadError> {
         let (log_start, end) = (state.start, state.end.offset);
         if from < log_start || from > end {
             return Err(ReadError::OutOfRange { requested: from, start: log_start, end });
@@ -164,7 +168,7 @@ impl View {
                 Some(base) if base <= upper => Limit::Position(segment.size()),
                 _ => state.limit(segment, upper),
             };
-            view.parts.push(Part { segment: Arc::clone(segment), limit, next: following });
+            view.parts.push(Part { segment: Arc::clone(segment), whole, limit, next: following });
             // A second one is needed only where this one holds nothing from `from` on, which
             // happens if compaction took the end of it.
             if view.parts.len() == PARTS_MAX {
@@ -216,6 +220,14 @@ impl Part {
             Limit::Position(position) | Limit::Search { published: position } => position,
         };
         let Some(first) = segment.find(from, known)? else { return Ok(None) };
+        if self.whole && first.header.base_offset > from {
+            // No checksum covers a batch's offset.
+            let what = BatchError::BadOffsets {
+                base_offset: first.header.base_offset.0,
+                last_offset_delta: first.header.last_offset_delta,
+            };
+            return Err(ScanError::Bad { position: first.position, what });
+        }
         let end = match self.limit {
             Limit::Position(position) => position,
             Limit::Search { published } => {

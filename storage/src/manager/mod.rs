@@ -39,6 +39,7 @@ use crate::{
     fs::{Disk, Lock, Space},
     log::{Log, LogConfig},
     meta::{self, MetaProperties},
+    planted::{Bug, is_planted},
     recovery::{OpenError, Recovered},
 };
 
@@ -128,7 +129,7 @@ impl Manager {
         let cleaned = noted::load_cleaned(&*disk, root)?;
         let marker = root.join(CLEAN_STOP_MARKER);
         let clean_stop = disk.exists(&marker);
-        if clean_stop {
+        if clean_stop && !is_planted(Bug::CleanStopMarkKept) {
             // Before anything is written: from here on a stop is a crash.
             disk.remove_file(&marker)?;
             disk.sync_dir(root)?;

@@ -22,6 +22,7 @@ use crate::{
     epochs::EpochCache,
     fs::Disk,
     log::{Epochs, LogConfig, Mark, OpenLog, State, Writer, producing},
+    planted::{Bug, is_planted},
     producers::{EndMarker, ProducerStates},
     segment::{IndexSizes, Located, Opened, ScanError, Segment, name, name::Kind},
 };
@@ -121,6 +122,10 @@ pub(crate) fn replay(
     now: Timestamp,
     producers: &mut ProducerStates,
 ) -> Result<(), ScanError> {
+    if is_planted(Bug::ProducersForgotten) {
+        producers.advance_end(end);
+        return Ok(());
+    }
     let from = producers.restore(disk, dir, start, end, now)?;
     if !producers.is_empty() {
         recall(segments, from, producers)?;
@@ -266,6 +271,11 @@ impl Opening<'_> {
         base > end && end >= self.open.recovery_point && end >= self.open.cleaned_to
     }
 
+    /// Below, a batch need not begin where the one before it ended.
+    fn gaps_below(&self) -> Offset {
+        if self.config.compact { Offset(i64::MAX) } else { self.open.cleaned_to }
+    }
+
     /// What was synced goes on at `base`, where the next segment begins, unless the log begins
     /// behind the gap or compaction made it.
     fn check_continued(&self, before: &Segment, base: Offset) -> Result<(), OpenError> {
@@ -313,6 +323,9 @@ impl Opening<'_> {
         if end < self.open.recovery_point {
             return Err(lacks_synced(base, segment.size(), end));
         }
+        if end > self.open.recovery_point {
+            self.check_closed(&segment, end)?;
+        }
         Ok((Arc::new(segment), end))
     }
 
@@ -326,6 +339,19 @@ impl Opening<'_> {
         segment
     }
 
+    /// A log that was closed in order ends where its recovery point is. If one of the two is not
+    /// what it was, the batches in between tell which.
+    fn check_closed(&self, segment: &Segment, end: Offset) -> Result<(), OpenError> {
+        let (trusted_below, gaps_below) = (self.open.recovery_point, self.gaps_below());
+        let stop = Walk { segment, trusted_below, gaps_below }.run(|_| {})?;
+        if stop.damage.is_none() && stop.expected == end {
+            return Ok(());
+        }
+        let reason = stop.damage.unwrap_or_else(|| "its end is not where it was".to_owned());
+        let Stop { position, expected, .. } = stop;
+        Err(OpenError::Corrupt { segment: segment.base, position, expected, reason })
+    }
+
     /// Walks a segment that a crash may have damaged, and cuts it where it did.
     fn doubted(
         &mut self,
@@ -336,9 +362,13 @@ impl Opening<'_> {
         let segment = Segment::open_unindexed(self.disk, self.dir, base, sizes, self.open.now)?;
         let walk = Walk {
             segment: &segment,
-            trusted_below: self.open.recovery_point,
+            trusted_below: if is_planted(Bug::ChecksumNotCompared) {
+                Offset(i64::MAX)
+            } else {
+                self.open.recovery_point
+            },
             // Within a file a crash leaves zeros, not a gap.
-            gaps_below: if self.config.compact { Offset(i64::MAX) } else { self.open.cleaned_to },
+            gaps_below: self.gaps_below(),
         };
         let stop = walk.run(|batch| {
             segment.note(batch, sizes.interval);
@@ -364,7 +394,8 @@ impl Opening<'_> {
             warn!(dir = %self.dir.display(), base = base.0, position = stop.position, bytes,
                 end = stop.expected.0, reason, "cut what a crash had left unfinished");
             self.report.bytes_cut += bytes;
-            segment.cut(stop.position)?;
+            let within = u64::from(is_planted(Bug::TailCutWithinBatch));
+            segment.cut((stop.position + within).min(segment.size()))?;
         } else if stop.expected < self.open.recovery_point
             // Compaction may take the end of any segment but the last.
             && (behind.is_empty() || !self.config.compact)
@@ -422,7 +453,7 @@ impl Opening<'_> {
         let doubted = segments.get(self.first_doubted(&bases)..).unwrap_or_default();
         for (at, segment) in doubted.iter().enumerate() {
             // A log that has just begun has only its name to lose.
-            if segment.size() == 0 {
+            if segment.size() == 0 || is_planted(Bug::RecoveredNotSynced) {
                 continue;
             }
             segment.sync()?;

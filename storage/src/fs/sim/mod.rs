@@ -70,6 +70,11 @@ impl SimDisk {
         self.state().faults.push(fault);
     }
 
+    /// Takes back every fault and [`SimDisk::fail_after`].
+    pub fn lift_faults(&self) {
+        self.state().lift_faults();
+    }
+
     /// Writes that need more than `bytes` in all files together fail with `StorageFull`, after
     /// having written what fits.
     pub fn set_capacity(&self, bytes: u64) {

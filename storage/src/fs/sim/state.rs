@@ -97,6 +97,11 @@ impl State {
         self.fails_at = Some(self.changes.saturating_add(changes));
     }
 
+    pub(super) fn lift_faults(&mut self) {
+        self.faults.clear();
+        self.fails_at = None;
+    }
+
     pub(super) fn crash(&mut self, seed: u64) {
         let mut chance = Chance::new(seed);
         for node in self.nodes.values_mut() {
