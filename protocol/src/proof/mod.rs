@@ -2,6 +2,7 @@
 
 mod against_kafka;
 mod against_kafka_protocol;
+mod fuzz;
 mod hostile;
 mod round_trip;
 mod subject;
