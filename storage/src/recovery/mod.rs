@@ -396,6 +396,8 @@ impl Opening<'_> {
             self.report.bytes_cut += bytes;
             let within = u64::from(is_planted(Bug::TailCutWithinBatch));
             segment.cut((stop.position + within).min(segment.size()))?;
+            // Else the next crash may bring back what was cut, beneath what is written over it.
+            segment.sync()?;
         } else if stop.expected < self.open.recovery_point
             // Compaction may take the end of any segment but the last.
             && (behind.is_empty() || !self.config.compact)
