@@ -6,10 +6,10 @@ LISTEN ?= 127.0.0.1:9092
 # Passed on to the programs behind `make clients` and `make bench`, e.g. ARGS="--only kcat".
 ARGS ?=
 
-.PHONY: help run test ci fmt fmt-check lint doc clients bench crash soak rust lint-parts
+.PHONY: help run test ci fmt fmt-check lint doc clients bench crash crash-states fuzz soak deny rust lint-parts
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: rust ## Build the release binary and start a broker on $(LISTEN), data in ./$(DATA)
 	$(CARGO) build --release --locked --bin milena
@@ -18,7 +18,7 @@ run: rust ## Build the release binary and start a broker on $(LISTEN), data in .
 test: rust ## Run all tests that need nothing but Rust
 	$(CARGO) test --workspace --locked
 
-ci: fmt-check lint doc test clients ## What a change must pass, from fast to slow
+ci: fmt-check lint doc deny test clients ## What a change must pass, from fast to slow
 
 fmt: lint-parts ## Format the code
 	$(CARGO) fmt --all
@@ -47,6 +47,8 @@ FLIPS ?= 3000
 FAULTS ?= 25
 FULL_DISKS ?= 50
 ROUNDS ?= 2000
+# Seeds, from SEED on, for `make fuzz` and `make crash-states`; each has its own number.
+RUNS ?=
 ifndef SEED
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 endif
@@ -64,6 +66,22 @@ soak: rust ## Have a broker do the same work for long and watch its memory and f
 	$(CARGO) build --release --locked --bin milena
 	$(BROKEN) MILENA_SOAK_ROUNDS=$(ROUNDS) \
 	  $(CARGO) test --locked -p milena-tests --test process -- --nocapture soak
+
+deny: rust ## Hold the dependencies against advisories, licences and sources
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; else \
+	  echo "milena: cargo-deny is not installed, so deny.toml was not checked: cargo install --locked cargo-deny"; fi
+
+fuzz: rust ## Nearly right bytes for every decoder and file parser: RUNS inputs each from SEED on
+	MILENA_PROOF_SEED=$(SEED) MILENA_PROOF_RUNS=$(or $(RUNS),1000000) \
+	  $(CARGO) test --release --locked -p milena-protocol --lib proof::fuzz -- --nocapture
+	MILENA_PROOF_SEED=$(SEED) MILENA_PROOF_RUNS=$(or $(RUNS),20000) \
+	  $(CARGO) test --release --locked -p milena-storage --lib proof::damage -- --nocapture
+
+crash-states: rust ## 50,000 crashes of the test disk and 10,000 flipped bits, and what recovery makes of them
+	MILENA_PROOF_SEED=$(SEED) MILENA_PROOF_RUNS=$(or $(RUNS),12500) \
+	  $(CARGO) test --release --locked -p milena-storage --lib proof::torture -- --nocapture
+	MILENA_PROOF_SEED=$(SEED) MILENA_PROOF_RUNS=$(or $(RUNS),10000) \
+	  $(CARGO) test --release --locked -p milena-storage --lib proof::bit_flips -- --nocapture
 
 rust:
 	@command -v $(CARGO) >/dev/null || { \
