@@ -62,14 +62,16 @@ impl Log {
     /// To be called before a transactional batch is appended, and its coordinator asked if there is
     /// a guard: whether the transaction is open, and this partition part of it. Then the batch is
     /// appended with [`Origin::Verified`]. `None` if the transaction has records here already.
+    /// `bumps` says that each of the producer's transactions has an epoch of its own.
     pub fn begin_verification(
         &self,
         producer: ProducerId,
         epoch: ProducerEpoch,
         first_sequence: i32,
+        bumps: bool,
         now: Timestamp,
     ) -> Option<VerificationGuard> {
-        self.writer().producers.begin_verification(producer, epoch, first_sequence, now)
+        self.writer().producers.begin_verification(producer, epoch, first_sequence, bumps, now)
     }
 
     pub fn census(&self) -> Census {

@@ -19,7 +19,7 @@ use milena_protocol::{Offset, ProducerEpoch, ProducerId, Timestamp};
 use tracing::warn;
 
 use crate::{checkpoint::Found, fs::Disk, index::AbortedTransaction};
-use producer::Producer;
+use producer::{NO_SEQUENCE, Producer};
 use verification::Verifications;
 
 pub use producer::WrittenBatch;
@@ -215,18 +215,20 @@ impl ProducerStates {
 
     /// Begins to verify a batch that may be the first of its transaction here: the coordinator is
     /// asked next, and the batch appended with the guard. `None` if the transaction has records
-    /// here already, and nothing need be asked.
+    /// here already, and nothing need be asked. `bumps` says that each of the producer's
+    /// transactions has an epoch of its own.
     pub fn begin_verification(
         &mut self,
         producer: ProducerId,
         epoch: ProducerEpoch,
         sequence: i32,
+        bumps: bool,
         now: Timestamp,
     ) -> Option<VerificationGuard> {
         if self.has_open_transaction(producer, epoch) {
             return None;
         }
-        Some(self.verifications.begin(producer, epoch, sequence, now))
+        Some(self.verifications.begin(producer, epoch, sequence, bumps, now))
     }
 
     /// Notes that the log, and what the state knows of it, reaches to `end`: for batches that have
@@ -353,6 +355,15 @@ impl ProducerStates {
             Some(known) => known.check(batch, origin),
             None if batch.transactional && self.open.len() >= PRODUCERS_MAX => {
                 Check::TooManyTransactions
+            }
+            // Where nothing is known of a producer, any sequence may be the next; not so if its
+            // epoch has just begun.
+            None if batch.transactional
+                && origin.is_producer()
+                && batch.first_sequence > 0
+                && self.verifications.begins_at_zero(batch.producer) =>
+            {
+                Check::OutOfOrder { last: NO_SEQUENCE, first: batch.first_sequence }
             }
             None => Check::Accept,
         };

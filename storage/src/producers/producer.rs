@@ -193,6 +193,6 @@ impl Producer {
 
 /// As many as a producer may have in flight (`max.in.flight.requests.per.connection`).
 const BATCHES_KEPT: usize = 5;
-const NO_SEQUENCE: i32 = -1;
+pub(super) const NO_SEQUENCE: i32 = -1;
 const NO_COORDINATOR: i32 = -1;
 const SEQUENCES: i64 = 1 << 31;

@@ -357,7 +357,7 @@ fn a_transaction_begins_with_a_guard_that_nothing_has_made_void() {
     };
     assert_eq!(check(&states, &first, None), Check::Unverified);
     let begin = |states: &mut ProducerStates, sequence| {
-        states.begin_verification(ProducerId(1), ProducerEpoch(0), sequence, now)
+        states.begin_verification(ProducerId(1), ProducerEpoch(0), sequence, false, now)
     };
     let guard = begin(&mut states, 0);
     assert!(guard.is_some());
@@ -387,7 +387,7 @@ fn a_transaction_begins_with_a_guard_that_nothing_has_made_void() {
 fn a_batch_does_not_overtake_one_that_waits_for_its_coordinator() {
     let mut states = ProducerStates::new(1000);
     let begin = |states: &mut ProducerStates, sequence| {
-        states.begin_verification(ProducerId(1), ProducerEpoch(0), sequence, Timestamp(0))
+        states.begin_verification(ProducerId(1), ProducerEpoch(0), sequence, false, Timestamp(0))
     };
     let guard = begin(&mut states, 3);
     assert_eq!(begin(&mut states, 0), guard);
@@ -404,7 +404,7 @@ fn questions_that_nobody_settles_are_forgotten() {
     let mut states = ProducerStates::new(1000);
     let begin = |states: &mut ProducerStates, producer: i64, at| {
         let (producer, epoch) = (ProducerId(producer), ProducerEpoch(0));
-        states.begin_verification(producer, epoch, 0, Timestamp(at)).unwrap()
+        states.begin_verification(producer, epoch, 0, false, Timestamp(at)).unwrap()
     };
     let early = begin(&mut states, 1, 0);
     states.expire(Timestamp(1000));
@@ -436,4 +436,17 @@ fn a_marker_that_bumps_the_epoch_ends_no_later_transaction() {
     states.record(&next, Offset(2), Offset(2), now);
     assert_eq!(check(&states), MarkerCheck::Fenced { current: ProducerEpoch(1) });
     assert_eq!(states.check_marker(&bumping, Origin::Coordinator), MarkerCheck::Accept);
+}
+
+#[test]
+fn an_epoch_that_has_just_begun_begins_at_zero() {
+    let mut states = ProducerStates::new(1000);
+    let sixth = ProducerBatch { first_sequence: 5, last_sequence: 5, ..transactional(1) };
+    for (bumps, expected) in
+        [(false, Check::Accept), (true, Check::OutOfOrder { last: -1, first: 5 })]
+    {
+        let (producer, epoch) = (ProducerId(1), ProducerEpoch(0));
+        let guard = states.begin_verification(producer, epoch, 5, bumps, Timestamp(0));
+        assert_eq!(states.check(&sixth, Origin::Verified(guard)), expected);
+    }
 }

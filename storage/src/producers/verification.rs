@@ -29,6 +29,7 @@ struct Verification {
     /// Of the batches that wait: a later one must not overtake an earlier one that has to be sent
     /// again.
     lowest_sequence: i32,
+    bumps: bool,
 }
 
 impl Verifications {
@@ -38,12 +39,14 @@ impl Verifications {
         producer: ProducerId,
         epoch: ProducerEpoch,
         sequence: i32,
+        bumps: bool,
         now: Timestamp,
     ) -> VerificationGuard {
         if let Some(known) = self.open.get_mut(&producer) {
             if epoch > known.epoch || (epoch == known.epoch && sequence < known.lowest_sequence) {
                 (known.epoch, known.lowest_sequence) = (epoch, sequence);
             }
+            known.bumps |= bumps;
             return known.guard;
         }
         if self.open.len() >= QUESTIONS_MAX {
@@ -52,7 +55,7 @@ impl Verifications {
         }
         let guard = VerificationGuard(self.next);
         self.next += 1;
-        let question = Verification { guard, since: now, epoch, lowest_sequence: sequence };
+        let question = Verification { guard, since: now, epoch, lowest_sequence: sequence, bumps };
         self.open.insert(producer, question);
         guard
     }
@@ -70,6 +73,11 @@ impl Verifications {
 
     pub(super) fn is_open(&self, producer: ProducerId, guard: VerificationGuard) -> bool {
         self.open.get(&producer).is_some_and(|question| question.guard == guard)
+    }
+
+    /// Whether the producer has an epoch for each transaction, in which it counts from 0.
+    pub(super) fn begins_at_zero(&self, producer: ProducerId) -> bool {
+        self.open.get(&producer).is_some_and(|question| question.bumps)
     }
 
     /// The sequence of the first batch that waits.

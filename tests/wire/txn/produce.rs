@@ -83,6 +83,7 @@ fn from_version_12_on_a_partition_is_added_by_writing_to_it() {
     let broker = broker();
     let mut client = connect(&broker);
     let mut by = producer(&mut client, "x");
+    assert_eq!(produce(&mut client, 12, by, 5), ErrorCode::OutOfOrderSequenceNumber);
     let id = broker.services().replicas.topic_named("t").unwrap().id;
     for (round, version) in [(0, 12), (1, 13), (2, 12)] {
         let mut first = request("x", 0, batch(by, 0, &["value"]));

@@ -212,8 +212,9 @@ fn a_batch_outside_an_open_transaction_or_without_a_question_asked_is_refused() 
     assert!(matches!(plain, Err(AppendError::InvalidTransactionState { .. })));
 
     log.set_config(Arc::new(small()));
-    let asked =
-        |producer: i64| log.begin_verification(ProducerId(producer), ProducerEpoch(0), 0, NOW);
+    let asked = |producer: i64| {
+        log.begin_verification(ProducerId(producer), ProducerEpoch(0), 0, false, NOW)
+    };
     let unasked = log.append(record(2, 0, true, "key", "value"), client());
     assert!(matches!(unasked, Err(AppendError::InvalidTransactionState { .. })));
     assert_eq!(asked(1), None);

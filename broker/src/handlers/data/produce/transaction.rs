@@ -38,17 +38,27 @@ struct Questions {
 struct Asked {
     place: Place,
     guard: VerificationGuard,
-    again: Again,
+    beginning: Beginning,
 }
 
-/// What to begin the same verification with.
+/// What a verification begins with.
 #[derive(Debug)]
-struct Again {
+struct Beginning {
     partition: Arc<Partition>,
     producer: ProducerId,
     epoch: ProducerEpoch,
     sequence: i32,
+    version: i16,
     now: Timestamp,
+}
+
+impl Beginning {
+    /// `None` if there is nothing to verify.
+    fn begin(&self) -> Option<VerificationGuard> {
+        let Self { partition, producer, epoch, sequence, version, now } = self;
+        let bumps = adds_partitions(*version);
+        partition.log().begin_verification(*producer, *epoch, *sequence, bumps, *now)
+    }
 }
 
 /// What the answers are worth.
@@ -63,8 +73,7 @@ enum Answers {
 
 impl Asked {
     fn is_void(&self) -> bool {
-        let Again { partition, producer, epoch, sequence, now } = &self.again;
-        let present = partition.log().begin_verification(*producer, *epoch, *sequence, *now);
+        let present = self.beginning.begin();
         present.is_some_and(|present| present != self.guard)
     }
 }
@@ -104,7 +113,7 @@ pub(super) async fn verdicts(
     }
 }
 
-/// Why no batch of a request is looked at.
+/// Whether a request may be looked at batch by batch.
 ///
 /// # Errors
 /// The code of every partition.
@@ -160,9 +169,9 @@ impl Questions {
                 let Some(header) = of_a_producer(records) else { continue };
                 let Ok(partition) = found.partition(data.index) else { continue };
                 let (producer, epoch) = (header.producer_id, header.producer_epoch);
-                let guard =
-                    partition.log().begin_verification(producer, epoch, header.base_sequence, now);
-                let Some(guard) = guard else { continue };
+                let sequence = header.base_sequence;
+                let beginning = Beginning { partition, producer, epoch, sequence, version, now };
+                let Some(guard) = beginning.begin() else { continue };
                 let questions = questions.get_or_insert_with(|| Self {
                     id: id.clone(),
                     producer,
@@ -171,9 +180,7 @@ impl Questions {
                     asked: Vec::new(),
                 });
                 questions.partitions.push((found.name.clone(), data.index));
-                let sequence = header.base_sequence;
-                let again = Again { partition, producer, epoch, sequence, now };
-                questions.asked.push(Asked { place: (at, place), guard, again });
+                questions.asked.push(Asked { place: (at, place), guard, beginning });
             }
         }
         questions
