@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use milena_protocol::{
     ErrorCode, Uuid,
     messages::{
-        DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, ListGroupsRequest,
-        OffsetCommitRequest, OffsetFetchRequest,
+        ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest,
+        FindCoordinatorRequest, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
         groups::{
+            consumer_group_describe,
             describe_groups::DescribedGroup,
             list_groups::ListedGroup,
             offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
@@ -57,6 +58,33 @@ impl Cluster {
         let described = described.ok_or_else(|| ClientError::Missing { what: what.clone() })?;
         ClientError::check(what, described.error_code, described.error_message.as_deref())?;
         Ok(described)
+    }
+
+    /// State and members of a group whose members the broker assigns; `None` if the broker has no
+    /// such group, or none of that kind.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn describe_consumer_group(
+        &mut self,
+        group: &str,
+    ) -> Result<Option<consumer_group_describe::DescribedGroup>, ClientError> {
+        let request = ConsumerGroupDescribeRequest {
+            group_ids: vec![group.into()],
+            ..ConsumerGroupDescribeRequest::default()
+        };
+        let answer = match self.coordinator(group).await?.call(&request).await {
+            Err(ClientError::NoCommonVersion { .. }) => return Ok(None),
+            answer => answer?,
+        };
+        let what = format!("group {group}");
+        let described = answer.groups.into_iter().next();
+        let described = described.ok_or_else(|| ClientError::Missing { what: what.clone() })?;
+        if described.error_code == ErrorCode::GroupIdNotFound {
+            return Ok(None);
+        }
+        ClientError::check(what, described.error_code, described.error_message.as_deref())?;
+        Ok(Some(described))
     }
 
     /// All that a group has committed, by topic and partition.

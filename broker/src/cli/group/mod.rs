@@ -1,16 +1,13 @@
 //! `milena group list|describe|lag|reset-offsets|delete`.
 
+mod describe;
 mod lag;
 mod reset;
 
-use bytes::Bytes;
 use clap::{Args, Subcommand};
-use milena_protocol::{
-    messages::groups::describe_groups::{DescribedGroup, DescribedGroupMember},
-    state::{consumer_protocol::ConsumerProtocolAssignment, decode_value},
-};
 use serde_json::{Value, json};
 
+use self::describe::Describe;
 use super::{Target, output};
 
 /// Look at consumer groups and what they have committed
@@ -32,16 +29,6 @@ pub(super) enum Group {
 
 #[derive(Args, Debug)]
 pub(super) struct List {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    target: Target,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct Describe {
-    group: String,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -100,41 +87,6 @@ impl List {
     }
 }
 
-impl Describe {
-    async fn run(self) -> anyhow::Result<()> {
-        let group = self.target.connect().await?.describe_group(&self.group).await?;
-        if self.json {
-            output::json(&group_json(&group))?;
-            return Ok(());
-        }
-        output::line(&format!(
-            "{}  state {}  protocol {} {}  members {}",
-            group.group_id,
-            group.group_state,
-            group.protocol_type,
-            group.protocol_data,
-            group.members.len(),
-        ))?;
-        let rows: Vec<Vec<String>> = group
-            .members
-            .iter()
-            .map(|member| {
-                vec![
-                    format!("  {}", member.member_id),
-                    member.group_instance_id.as_deref().unwrap_or("-").to_owned(),
-                    member.client_id.to_string(),
-                    member.client_host.to_string(),
-                    assigned(member).map_or("?".to_owned(), |assigned| in_words(&assigned)),
-                ]
-            })
-            .collect();
-        if !rows.is_empty() {
-            output::table(&["  member", "instance", "client", "host", "assigned"], &rows)?;
-        }
-        Ok(())
-    }
-}
-
 impl Delete {
     async fn run(self) -> anyhow::Result<()> {
         let mut cluster = self.target.connect().await?;
@@ -143,54 +95,4 @@ impl Delete {
         }
         Ok(())
     }
-}
-
-fn group_json(group: &DescribedGroup) -> Value {
-    let members: Vec<Value> = group
-        .members
-        .iter()
-        .map(|member| {
-            let assigned = assigned(member).unwrap_or_default();
-            let assigned: Vec<Value> = assigned
-                .iter()
-                .map(|(topic, partitions)| json!({ "topic": topic, "partitions": partitions }))
-                .collect();
-            json!({
-                "member": member.member_id.as_str(),
-                "instance": member.group_instance_id.as_deref(),
-                "client": member.client_id.as_str(),
-                "host": member.client_host.as_str(),
-                "assigned": assigned,
-            })
-        })
-        .collect();
-    json!({
-        "group": group.group_id.as_str(),
-        "state": group.group_state.as_str(),
-        "protocol_type": group.protocol_type.as_str(),
-        "protocol": group.protocol_data.as_str(),
-        "members": members,
-    })
-}
-
-/// What a member of a consumer group is to read; `None` if its assignment is in another form.
-fn assigned(member: &DescribedGroupMember) -> Option<Vec<(String, Vec<i32>)>> {
-    if member.member_assignment.is_empty() {
-        return Some(Vec::new());
-    }
-    let value: Bytes = member.member_assignment.clone();
-    let assignment: ConsumerProtocolAssignment = decode_value(value).ok()?;
-    let topics = assignment.assigned_partitions.into_iter();
-    Some(topics.map(|topic| (topic.topic.to_string(), topic.partitions)).collect())
-}
-
-fn in_words(assigned: &[(String, Vec<i32>)]) -> String {
-    let one = |(topic, partitions): &(String, Vec<i32>)| {
-        let list: Vec<String> = partitions.iter().map(ToString::to_string).collect();
-        format!("{topic}:{}", list.join(","))
-    };
-    if assigned.is_empty() {
-        return "-".to_owned();
-    }
-    assigned.iter().map(one).collect::<Vec<_>>().join(" ")
 }
