@@ -1,7 +1,7 @@
 //! Flips one bit in one file of a data directory, starts a broker on it and reads everything:
 //! what is wrong must never be served as right, and nothing may be missing without a word.
 //!
-//! `MILENA_CRASH_FLIPS` says how often (60).
+//! `MILENA_CRASH_FLIPS` says how often (30).
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use milena_tests::{
 };
 use tempfile::TempDir;
 
-use super::{SEED, dice::Dice, findings, now, number};
+use super::{SEED, dice::Dice, findings, now, number, program};
 
 #[test]
 fn a_flipped_bit_is_never_served_and_cuts_nothing_in_silence() {
@@ -162,9 +162,7 @@ impl Original {
         if bit.kind() == "log" && !(bit.last && bit.uncovered) {
             assert_ne!(findings(&data), [], "nothing is found: {context}");
         }
-        let Ok(broker) = TestBroker::start_on(directory, SETTINGS) else {
-            return Effect::NotStarted;
-        };
+        let Ok(broker) = program().try_start(&data, &[]) else { return Effect::NotStarted };
         let mut effect = Effect::Harmless;
         for (&index, written) in &self.written {
             match read(&mut broker.connect(), index, written) {
@@ -289,7 +287,7 @@ fn load(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-const FLIPS: u64 = 60;
+const FLIPS: u64 = 30;
 const TOPIC: &str = "t";
 const TRIMMED_TO: i64 = 15;
 const SETTINGS: &[(&str, &str)] = &[("log.flush.offset.checkpoint.interval.ms", "50")];

@@ -7,9 +7,9 @@ use std::{
 };
 
 use milena_broker::client::{Cluster, Consumer, Start};
-use milena_tests::history::{self, Act, Event, History, Marks, Outcome, Poll, Send, Verdict};
+use milena_tests::history::{self, Act, End, Event, History, Marks, Outcome, Poll, Send, Verdict};
 
-use super::{dice::Dice, writer::Kind};
+use super::{dice::Dice, transactor::EXACT, writer::Kind};
 
 /// Topic and partition.
 pub(crate) type Place = (&'static str, i32);
@@ -29,7 +29,7 @@ impl Value {
         format!("{} {} {:.<2$}", self.writer, self.number, self.padding)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut words = text.splitn(3, ' ');
         let (writer, number) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
         let value = Self { writer, number, padding: words.next()?.len() };
@@ -59,6 +59,11 @@ pub(crate) struct Ledger {
     /// Passes whenever something is noted.
     clock: u64,
     failing: bool,
+    /// The transactions of values that were sent in one.
+    transactions: BTreeMap<(Place, Value), u64>,
+    ends: BTreeMap<u64, End>,
+    /// Where the reader of what was committed is.
+    positions: BTreeMap<Place, i64>,
     /// Acknowledged by a machine that had failed.
     too_late: BTreeMap<(Place, i64), Value>,
     too_late_and_lost: usize,
@@ -133,6 +138,45 @@ impl Ledger {
         }
     }
 
+    pub(crate) fn note_in_transaction(&mut self, place: Place, values: &[Value], transaction: u64) {
+        self.transactions.extend(values.iter().map(|&value| ((place, value), transaction)));
+    }
+
+    /// What is known of a transaction's end by now.
+    pub(crate) fn note_end(&mut self, transaction: u64, end: End) {
+        self.ends.insert(transaction, end);
+    }
+
+    /// How many transactions are known to be committed.
+    pub(crate) fn committed(&self) -> usize {
+        self.ends.values().filter(|end| **end == End::Committed).count()
+    }
+
+    /// Where the reader goes on that reads what was committed.
+    pub(crate) fn position(&self, place: Place) -> i64 {
+        self.positions.get(&place).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn note_committed(
+        &mut self,
+        place: Place,
+        records: &[(i64, Value)],
+        end: i64,
+        again: bool,
+    ) {
+        let now = self.tick();
+        let shown = history::Place::new(place.0, place.1);
+        let records = records.iter().map(|&(offset, value)| (offset, value.id(place))).collect();
+        let process = if again { BEGINS_AGAIN } else { GOES_ON };
+        let (read_committed, turn, transaction) = (true, 0, None);
+        let poll = Poll { place: shown.clone(), records, end, read_committed, turn, transaction };
+        let marks = Marks { place: shown, start: 0, stable: end, high: end, end, leader_epoch: 0 };
+        for act in [Act::Poll(poll), Act::Marks(marks)] {
+            self.history.push(Event { asked: now, answered: now, process, act });
+        }
+        self.positions.insert(place, end);
+    }
+
     pub(crate) fn note_too_late(&mut self, place: Place, base: i64, values: &[Value]) {
         self.too_late.extend((base..).zip(values).map(|(offset, &value)| ((place, offset), value)));
     }
@@ -167,7 +211,9 @@ impl Ledger {
             self.check_order(*place, found);
         }
         let nothing = Found::default();
-        for (&(place, offset), value) in &self.acknowledged {
+        // What transactions became is judged by the history.
+        let simple = self.acknowledged.iter().filter(|((place, _), _)| place.0 != EXACT);
+        for (&(place, offset), value) in simple {
             let found = found.get(&place).unwrap_or(&nothing);
             if offset >= found.first {
                 let context = format!("{place:?} offset {offset} was acknowledged");
@@ -206,6 +252,10 @@ impl Ledger {
                 self.history.push(self.sending(place, value, now, Outcome::Unknown));
             }
         }
+        for (&transaction, &outcome) in &self.ends {
+            let act = Act::EndTransaction { transaction, outcome };
+            self.history.push(Event { asked: now, answered: now, process: 0, act });
+        }
         self.history.check()
     }
 
@@ -215,9 +265,9 @@ impl Ledger {
             place: history::Place::new(place.0, place.1),
             value: value.id(place),
             outcome,
-            idempotent: kind == Kind::Idempotent,
+            idempotent: matches!(kind, Kind::Idempotent | Kind::Transactional),
             committed: kind.waits_for_all(),
-            transaction: None,
+            transaction: self.transactions.get(&(place, value)).copied(),
         };
         let asked = self.sent[&place][&value];
         Event { asked, answered, process: value.writer, act: Act::Send(send) }

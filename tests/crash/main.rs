@@ -19,6 +19,7 @@ mod flips;
 mod ledger;
 mod power;
 mod rounds;
+mod transactor;
 mod writer;
 
 use std::{
@@ -39,6 +40,7 @@ use tempfile::TempDir;
 use dice::Dice;
 use ledger::Ledger;
 use rounds::{Rounds, SETTINGS, check, create_topics};
+use transactor::EXACT;
 use writer::{Kind, Writer};
 
 #[test]
@@ -138,10 +140,12 @@ fn now() -> u64 {
 
 const SEED: &str = "MILENA_CRASH_SEED";
 const KILLS: u64 = 6;
-const WRITERS: [(u32, &str, Kind); 5] = [
+const WRITERS: [(u32, &str, Kind); 7] = [
     (0, "all", Kind::Idempotent),
     (1, "all", Kind::Idempotent),
     (2, "mixed", Kind::Idempotent),
     (3, "mixed", Kind::Leader),
     (4, "mixed", Kind::All),
+    (10, EXACT, Kind::Transactional),
+    (11, EXACT, Kind::Transactional),
 ];

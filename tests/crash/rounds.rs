@@ -18,6 +18,7 @@ use super::{
     findings,
     ledger::{Found, Ledger, Place, read_topic},
     program,
+    transactor::{self, EXACT, Transactor, read_committed},
     writer::{Kind, Writer},
 };
 
@@ -26,6 +27,7 @@ pub(crate) struct Rounds<'a> {
     data: &'a Path,
     dice: Dice,
     writers: Vec<Writer>,
+    transactors: Vec<Transactor>,
     chores: Chores,
     ledger: Mutex<Ledger>,
 }
@@ -35,11 +37,15 @@ impl<'a> Rounds<'a> {
     pub(crate) fn new(data: &'a Path, seed: u64, writers: &[(u32, &'static str, Kind)]) -> Self {
         let mut dice = Dice::new(seed);
         let ledger = Ledger::new(writers.iter().map(|&(id, _, kind)| (id, kind)));
-        let writers = writers.iter();
-        let writers = writers.map(|&(id, topic, kind)| Writer::new(id, topic, kind, dice.split()));
+        let (transacting, simple): (Vec<_>, Vec<_>) =
+            writers.iter().partition(|(_, _, kind)| *kind == Kind::Transactional);
+        let simple = simple.into_iter();
+        let writers = simple.map(|&(id, topic, kind)| Writer::new(id, topic, kind, dice.split()));
         let writers = writers.collect();
+        let transacting = transacting.into_iter();
+        let transactors = transacting.map(|&(id, ..)| Transactor::new(id, dice.split())).collect();
         let chores = Chores::new(TRIMMED.to_vec(), dice.split());
-        Self { data, dice, writers, chores, ledger: Mutex::new(ledger) }
+        Self { data, dice, writers, transactors, chores, ledger: Mutex::new(ledger) }
     }
 
     /// Starts a broker, looks at what it has, and lets everybody work until `end` ends it, which
@@ -56,6 +62,9 @@ impl<'a> Rounds<'a> {
             for writer in &mut self.writers {
                 scope.spawn(move || block_on(writer.run(address, ledger)));
             }
+            for transactor in &mut self.transactors {
+                scope.spawn(move || transactor.run(address, ledger));
+            }
             let chores = self.chores.run(address, ledger);
             scope.spawn(|| block_on(chores));
             let moment = u64::from(100 + self.dice.below(700));
@@ -68,10 +77,12 @@ impl<'a> Rounds<'a> {
     pub(crate) fn finish(mut self) {
         let broker = program().start(self.data, SETTINGS);
         self.check(broker.address());
+        self.check_transactions(broker.address(), true);
         broker.stop();
         assert_eq!(findings(self.data), []);
         let ledger = self.ledger.into_inner().unwrap();
         println!("{} records acknowledged, {} there", ledger.acknowledged(), ledger.records());
+        println!("{} transactions committed", ledger.committed());
         println!("{} acknowledged after the machine failed, and lost", ledger.too_late_and_lost());
         assert!(ledger.acknowledged() > 0);
         assert_eq!(ledger.verdicts(), []);
@@ -80,6 +91,24 @@ impl<'a> Rounds<'a> {
     fn check(&mut self, address: SocketAddr) {
         check(&self.ledger, address);
         block_on(self.chores.check(address, self.data));
+        self.check_transactions(address, false);
+    }
+
+    /// Reads what was committed and not read yet, or all of it `again`.
+    fn check_transactions(&self, address: SocketAddr, again: bool) {
+        if self.transactors.is_empty() {
+            return;
+        }
+        for transactor in &self.transactors {
+            transactor.settle(address);
+        }
+        for partition in 0..transactor::PARTITIONS {
+            let place = (EXACT, partition);
+            let mut ledger = self.ledger.lock().unwrap();
+            let from = if again { 0 } else { ledger.position(place) };
+            let (records, end) = read_committed(address, place, from);
+            ledger.note_committed(place, &records, end, again);
+        }
     }
 }
 
@@ -98,8 +127,9 @@ pub(crate) async fn create_topics(address: SocketAddr) -> Result<(), ClientError
         CreatableTopicConfig { name: "segment.bytes".into(), value: Some(SEGMENT_BYTES.into()) };
     let request = CreateTopicsRequest {
         topics: TOPICS
-            .iter()
-            .map(|&(name, partitions)| CreatableTopic {
+            .into_iter()
+            .chain([(EXACT, transactor::PARTITIONS)])
+            .map(|(name, partitions)| CreatableTopic {
                 name: name.into(),
                 num_partitions: partitions,
                 replication_factor: 1,

@@ -41,11 +41,13 @@ pub(crate) enum Kind {
     Leader,
     /// As [`Kind::Leader`], on a machine that may lose its power: an answer promises nothing.
     Hopeful,
+    /// In transactions, by a [`Transactor`](super::transactor::Transactor).
+    Transactional,
 }
 
 impl Kind {
     pub(crate) fn waits_for_all(self) -> bool {
-        matches!(self, Self::Idempotent | Self::All)
+        matches!(self, Self::Idempotent | Self::All | Self::Transactional)
     }
 }
 

@@ -65,23 +65,6 @@ impl TestBroker {
     #[must_use]
     pub fn start_with(clock: TestClock, disk: Arc<dyn Disk>, settings: &[(&str, &str)]) -> Self {
         let directory = TempDir::new().expect("make a temporary directory");
-        Self::try_start(directory, clock, disk, settings).expect("start a broker")
-    }
-
-    /// As [`TestBroker::start`], with what lies in `data` in `directory` already.
-    ///
-    /// # Errors
-    /// It does not start, for the reason told.
-    pub fn start_on(directory: TempDir, settings: &[(&str, &str)]) -> Result<Self, String> {
-        Self::try_start(directory, TestClock::Real, Arc::new(RealDisk), settings)
-    }
-
-    fn try_start(
-        directory: TempDir,
-        clock: TestClock,
-        disk: Arc<dyn Disk>,
-        settings: &[(&str, &str)],
-    ) -> Result<Self, String> {
         let own = [
             ("listeners", "PLAINTEXT://127.0.0.1:0".to_owned()),
             ("log.dirs", directory.path().join("data").display().to_string()),
@@ -95,14 +78,14 @@ impl TestBroker {
             .build()
             .expect("make a runtime");
         let mut broker = Self { runtime, running: None, directory, settings, clock, disk };
-        broker.start_again()?;
-        Ok(broker)
+        broker.start_again();
+        broker
     }
 
     /// Stops it as SIGTERM does and starts it on the same directory.
     pub fn restart(&mut self) {
         self.stop();
-        self.start_again().expect("start a broker");
+        self.start_again();
     }
 
     /// Where the first listener listens. A restart may change it.
@@ -145,7 +128,7 @@ impl TestBroker {
         }
     }
 
-    fn start_again(&mut self) -> Result<(), String> {
+    fn start_again(&mut self) {
         let config = BrokerConfig::from_settings(self.settings.clone()).expect("valid settings");
         let started = self.runtime.block_on(async {
             let mut seams = Seams::real(&config);
@@ -155,8 +138,7 @@ impl TestBroker {
             }
             Broker::start(config, seams).await
         });
-        self.running = Some(started.map_err(|error| error.to_string())?);
-        Ok(())
+        self.running = Some(started.expect("start a broker"));
     }
 
     fn running(&self) -> &Running {
