@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:9092
 # Passed on to the programs behind `make clients` and `make bench`, e.g. ARGS="--only kcat".
 ARGS ?=
 
-.PHONY: help run test ci fmt fmt-check lint doc clients bench crash crash-states fuzz soak deny rust lint-parts
+.PHONY: help run test ci fmt fmt-check lint doc clients exactly-once bench crash crash-states fuzz soak deny rust lint-parts
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ doc: rust ## Build the documentation, warnings as errors
 clients: rust ## Run the scenarios of the real clients and print their matrix
 	$(CARGO) build --release --locked --bin milena
 	tests/clients/run --broker target/release/milena $(ARGS)
+
+exactly-once: rust ## Copy records in transactions while clients and broker are killed (see its --help)
+	$(CARGO) build --release --locked --bin milena
+	tests/clients/setup.sh
+	python3 tests/clients/exactly_once.py --broker target/release/milena $(ARGS)
 
 bench: rust ## Measure against Apache Kafka in one run
 	$(CARGO) build --release --locked --bin milena

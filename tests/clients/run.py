@@ -27,6 +27,7 @@ import rebalance
 import scenarios
 
 PARALLEL_CLIENTS = 4
+TRANSACTIONS_OF_OTHERS = "read others: transactions"
 SECONDS_BEFORE_RESTART = 1.5  # for every client to be writing
 LEGEND = """\
 pass: as written    FAIL: see below    n.a.: the client lacks it    -: not installed, or not tried
@@ -41,6 +42,7 @@ class Run:
         self.seed, self.form = seed, form
         self.results = {}  # (scenario, client): {"outcome", "reason", "seconds"}
         self.written = {}  # (client, codec): (topic, records)
+        self.transactions = {}  # client: (topic, records, those that were committed)
         self.drivers = {}
         self.versions = {}
 
@@ -57,6 +59,8 @@ class Run:
             self.each_client(lambda name: [self.run(name, title, play) for title, play in first])
             codecs = [codec for codec in scenarios.CODECS if only in f"read others: {codec}"]
             self.each_client(lambda name: self.read_others(name, codecs))
+            if only in TRANSACTIONS_OF_OTHERS:
+                self.each_client(lambda name: self.judge(name, TRANSACTIONS_OF_OTHERS, lambda: self.read_transactions(name)))
             for how in (signal.SIGTERM, signal.SIGKILL):
                 around = [(f"{title} {how.name}", play) for title, play in scenarios.AROUND_RESTART]
                 around = [(title, play) for title, play in around if only in title]
@@ -89,6 +93,20 @@ class Run:
         self.judge(name, title, lambda: play(session))
         if title.startswith("codec: "):
             self.written[name, title.removeprefix("codec: ")] = (session.topic, session.written)
+
+        if title == "transactions":
+            self.transactions[name] = (session.topic, session.written, session.committed)
+
+    def read_transactions(self, reader):
+        """Each client reads what each other client committed and aborted."""
+        for writer, (topic, written, committed) in self.transactions.items():
+            if committed and writer != reader:
+                try:
+                    session = scenarios.Session(self.drivers[reader], reader, "")
+                    session.topic, session.written, session.committed = topic, written, committed
+                    session.read_transactions()
+                except (drivers.Failed, scenarios.Mismatch) as e:
+                    raise scenarios.Mismatch(f"written by {writer}: {e}") from e
 
     def read_others(self, reader, codecs):
         """Each client reads what each other client wrote, in each codec that both have."""

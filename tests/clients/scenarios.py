@@ -25,6 +25,7 @@ class Session:
         self.driver = driver
         self.topic = re.sub("[^a-zA-Z0-9]+", "-", f"{prefix} {scenario}")
         self.written = []
+        self.committed = []
 
     def call(self, op, topic=None, partition=0, **arguments):
         return self.driver(op, topic=topic or self.topic, partition=partition, **arguments)
@@ -51,6 +52,29 @@ class Session:
     def subscribe(self, count):
         """What the next member of this session's group reads, and commits."""
         return self.call("subscribe", group=self.topic, count=count, patience=90)["records"]
+
+    def begin(self, producer="one", timeout_ms=60_000):
+        """Begins a transaction; the first one of a producer takes the session's transactional id from any other."""
+        self.call_producer(producer, "begin", transaction_timeout_ms=timeout_ms)
+
+    def write_in_transaction(self, records, producer="one"):
+        """Writes to the transaction that is open; answers the records with their offsets."""
+        sent_at = now()
+        answer = self.call_producer(producer, "produce", records=[packed(r) for r in records])
+        return [r | {"offset": o, "sent_at": sent_at} for r, o in zip(records, answer["offsets"], strict=True)]
+
+    def end(self, commit, producer="one"):
+        self.call_producer(producer, "end", commit=commit)
+
+    def call_producer(self, producer, op, **arguments):
+        name = f"{self.topic} {producer}"
+        return self.call(op, producer=name, transactional_id=self.topic, patience=120, **arguments)
+
+    def read_transactions(self):
+        """What was committed, as those see it who ask for that; and everything, as the others do."""
+        for isolation, expected in (("read_committed", self.committed), ("read_uncommitted", self.written)):
+            answer = self.call("consume", isolation=isolation, count=len(expected), **{"from": 0})
+            check_records(answer["records"], expected)
 
     def read_back(self):
         """Everything that was written, in order, every field."""
@@ -232,6 +256,66 @@ def group_resumes(s):
     check_records(s.subscribe(10), s.written[5:])
 
 
+def transactions(s):
+    s.create()
+    for commit in (True, False, True, False, False, True):
+        s.begin()
+        records = s.write_in_transaction(some(3)) + s.write_in_transaction(some(2))
+        s.end(commit)
+        s.written += records
+        s.committed += records if commit else []
+    s.read_transactions()
+
+
+def offsets_in_transactions(s):
+    s.create()
+    s.write(some(10))
+    copies = f"{s.topic}-copies"
+    s.call("create_topic", topic=copies, partitions=1)
+    for offset, commit in ((4, True), (9, False), (7, True)):
+        s.begin()
+        s.call_producer("one", "produce", topic=copies, records=[packed(record())])
+        s.call_producer("one", "send_offset", group=s.topic, offset=offset)
+        s.end(commit)
+    check_records(s.subscribe(3), s.written[7:])
+
+
+def fenced_producer(s):
+    s.create()
+    s.begin("first")
+    s.written += s.write_in_transaction(some(5), "first")
+    s.begin("second")
+    refused("a commit of a producer that was replaced", lambda: s.end(True, "first"))
+    s.committed += s.write_in_transaction(some(5), "second")
+    s.end(True, "second")
+    s.written += s.committed
+    s.read_transactions()
+
+
+def timed_out_transaction(s):
+    s.create()
+    s.begin("slow", timeout_ms=2000)
+    s.written += s.write_in_transaction(some(5), "slow")
+    s.call("produce", records=[packed(record(b"behind it"))])
+    # Readers get past the transaction once the broker has ended it.
+    [read] = s.call("consume", isolation="read_committed", count=1, **{"from": 0})["records"]
+    check("value", unpack(read["value"]), b"behind it")
+    refused("a commit that comes too late", lambda: s.end(True, "slow"))
+    s.begin("next")
+    [committed] = s.write_in_transaction([record(b"next")], "next")
+    s.end(True, "next")
+    [_, read] = s.call("consume", isolation="read_committed", count=2, **{"from": 0})["records"]
+    check_records([read], [committed])
+
+
+def refused(what, attempt):
+    try:
+        attempt()
+    except Failed:
+        return
+    raise Mismatch(f"{what} was taken")
+
+
 def delete_records(s):
     s.create()
     s.write(some(10))
@@ -285,6 +369,20 @@ def producer_over_restart(s):
     yield
     s.write(some(10), producer="over restart")
     eventually(s.read_back)
+
+
+def transaction_over_restart(s):
+    s.create()
+    s.begin()
+    s.written += s.write_in_transaction(some(5))
+    yield
+    s.written += s.write_in_transaction(some(5))
+    s.end(True)
+    s.begin()
+    s.written += s.write_in_transaction(some(5))
+    s.end(True)
+    s.committed = s.written
+    eventually(s.read_transactions)
 
 
 QUIET_ROUNDS = 3
@@ -407,6 +505,10 @@ FIRST = [
     ("first, last offset", first_and_last_offset),
     ("group resumes", group_resumes),
     ("group of members", members_share),
+    ("transactions", transactions),
+    ("offsets in transactions", offsets_in_transactions),
+    ("fenced producer", fenced_producer),
+    ("timed-out transaction", timed_out_transaction),
     ("delete records", delete_records),
     ("delete topic", delete_topic),
     ("100,000 records", many_records),
@@ -415,6 +517,7 @@ AROUND_RESTART = [
     ("read after", read_after_restart),
     ("producer over", producer_over_restart),
     ("group over", group_over_restart),
+    ("transaction over", transaction_over_restart),
     ("group of members over", members_over_restart),
 ]
 DURING_RESTART = [("writing over", writing_over_restart)]

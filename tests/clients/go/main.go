@@ -20,7 +20,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 type command struct {
@@ -53,6 +55,12 @@ type command struct {
 	Protocol  string          `json:"protocol"`
 	Instance  string          `json:"instance"`
 	SessionMs int             `json:"session_ms"`
+	Isolation string          `json:"isolation"`
+	Offset    int64           `json:"offset"`
+	Commit    bool            `json:"commit"`
+
+	TransactionalID      string `json:"transactional_id"`
+	TransactionTimeoutMs int    `json:"transaction_timeout_ms"`
 }
 
 // record is one record as commands and answers spell it; encoding/json makes base64 of the byte slices and null of nil.
@@ -163,6 +171,12 @@ func (d *driver) answer(c *command) (object, error) {
 		return object{"offset": offset}, err
 	case "produce":
 		return d.produce(cx, c)
+	case "begin":
+		return object{}, d.begin(cx, c)
+	case "send_offset":
+		return object{}, d.sendOffset(cx, c)
+	case "end":
+		return object{}, d.producers[c.Producer].EndTransaction(cx, kgo.TransactionEndTry(c.Commit))
 	case "consume":
 		return d.consume(cx, c)
 	case "join_group":
@@ -300,6 +314,57 @@ func (d *driver) open(c *command) (*kgo.Client, error) {
 		options = append(options, kgo.DisableIdempotentWrite())
 	}
 	return kgo.NewClient(options...)
+}
+
+func (d *driver) begin(cx context.Context, c *command) error {
+	producer := d.producers[c.Producer]
+	if producer == nil {
+		var err error
+		producer, err = kgo.NewClient(
+			kgo.SeedBrokers(d.address), kgo.ClientID("franz-go"), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+			kgo.TransactionalID(c.TransactionalID), kgo.ProducerLinger(5*time.Millisecond),
+			kgo.TransactionTimeout(time.Duration(c.TransactionTimeoutMs)*time.Millisecond),
+		)
+		if err != nil {
+			return err
+		}
+		if _, _, err := producer.ProducerID(cx); err != nil {
+			return err
+		}
+		d.producers[c.Producer] = producer
+	}
+	return producer.BeginTransaction()
+}
+
+// sendOffset commits a group's offset in a transaction, request by request: franz-go does it for members of a group only.
+func (d *driver) sendOffset(cx context.Context, c *command) error {
+	producer := d.producers[c.Producer]
+	id, epoch, err := producer.ProducerID(cx)
+	if err != nil {
+		return err
+	}
+	topics, err := d.admin.ListTopics(cx, c.Topic)
+	if err != nil {
+		return err
+	}
+	add := kmsg.NewPtrAddOffsetsToTxnRequest()
+	add.TransactionalID, add.Group, add.ProducerID, add.ProducerEpoch = c.TransactionalID, c.Group, id, epoch
+	added, err := add.RequestWith(cx, producer)
+	if err := errors.Join(err, kerr.ErrorForCode(added.ErrorCode)); err != nil {
+		return err
+	}
+	partition := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+	partition.Partition, partition.Offset = c.Partition, c.Offset
+	topic := kmsg.NewTxnOffsetCommitRequestTopic()
+	topic.Topic, topic.TopicID, topic.Partitions = c.Topic, topics[c.Topic].ID, append(topic.Partitions, partition)
+	commit := kmsg.NewPtrTxnOffsetCommitRequest()
+	commit.TransactionalID, commit.Group, commit.ProducerID, commit.ProducerEpoch = c.TransactionalID, c.Group, id, epoch
+	commit.Topics = append(commit.Topics, topic)
+	committed, err := commit.RequestWith(cx, producer)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(committed.Topics[0].Partitions[0].ErrorCode)
 }
 
 func (d *driver) consume(cx context.Context, c *command) (object, error) {
@@ -445,7 +510,12 @@ func (d *driver) poll(cx context.Context, c *command) (object, error) {
 }
 
 func (d *driver) consumer(c *command, from kgo.Offset) (*kgo.Client, error) {
+	isolation := kgo.ReadUncommitted()
+	if c.Isolation == "read_committed" {
+		isolation = kgo.ReadCommitted()
+	}
 	return kgo.NewClient(
+		kgo.FetchIsolationLevel(isolation),
 		kgo.SeedBrokers(d.address), kgo.ClientID("franz-go"), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.Topic: {c.Partition: from}}),
 	)

@@ -96,6 +96,9 @@ public final class Driver {
             case "offsets" -> offsets(c);
             case "offset_for_time" -> offsetForTime(c);
             case "produce" -> produce(c);
+            case "begin" -> begin(c);
+            case "send_offset" -> sendOffset(c);
+            case "end" -> end(c);
             case "consume" -> consume(c);
             case "tail" -> tail(c);
             case "subscribe" -> subscribe(c);
@@ -352,9 +355,43 @@ public final class Driver {
         return offsets;
     }
 
+    private ObjectNode begin(JsonNode c) {
+        KafkaProducer<byte[], byte[]> producer = producers.get(c.get("producer").asText());
+        if (producer == null) {
+            Map<String, Object> config = new HashMap<>(base);
+            config.put("transactional.id", c.get("transactional_id").asText());
+            config.put("transaction.timeout.ms", c.get("transaction_timeout_ms").asInt());
+            config.put("linger.ms", 5);
+            producer = new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+            producer.initTransactions();
+            producers.put(c.get("producer").asText(), producer);
+        }
+        producer.beginTransaction();
+        return JSON.createObjectNode();
+    }
+
+    private ObjectNode sendOffset(JsonNode c) {
+        Map<TopicPartition, OffsetAndMetadata> offset = Map.of(partition(c), new OffsetAndMetadata(c.get("offset").asLong()));
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(Map.of("group.id", c.get("group").asText()))) {
+            producers.get(c.get("producer").asText()).sendOffsetsToTransaction(offset, consumer.groupMetadata());
+        }
+        return JSON.createObjectNode();
+    }
+
+    private ObjectNode end(JsonNode c) {
+        KafkaProducer<byte[], byte[]> producer = producers.get(c.get("producer").asText());
+        if (c.get("commit").asBoolean()) {
+            producer.commitTransaction();
+        } else {
+            producer.abortTransaction();
+        }
+        return JSON.createObjectNode();
+    }
+
     private ObjectNode consume(JsonNode c) throws Exception {
         TopicPartition partition = partition(c);
-        try (KafkaConsumer<byte[], byte[]> consumer = consumer(); Sink sink = new Sink(c, c.get("count").asLong())) {
+        Map<String, Object> isolation = Map.of("isolation.level", c.path("isolation").asText("read_uncommitted"));
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(isolation); Sink sink = new Sink(c, c.get("count").asLong())) {
             consumer.assign(List.of(partition));
             JsonNode from = c.get("from");
             if (from.isObject()) {
@@ -405,11 +442,12 @@ public final class Driver {
     }
 
     private KafkaConsumer<byte[], byte[]> consumer() {
-        return consumer(Map.of("auto.offset.reset", "none"));
+        return consumer(Map.of());
     }
 
     private KafkaConsumer<byte[], byte[]> consumer(Map<String, Object> more) {
         Map<String, Object> config = new HashMap<>(base);
+        config.put("auto.offset.reset", "none");
         config.putAll(more);
         config.put("enable.auto.commit", false);
         config.put("max.poll.records", 5000);

@@ -178,9 +178,36 @@ class AioKafka:
         return {"offsets": offsets if len(offsets) <= 1000 else None, "count": len(offsets)}
 
     @on_loop
+    async def begin(self, c):
+        producer = self.producers.get(c["producer"])
+        if producer is None:
+            producer = AIOKafkaProducer(
+                **self.base,
+                transactional_id=c["transactional_id"],
+                transaction_timeout_ms=c["transaction_timeout_ms"],
+                linger_ms=5,
+            )
+            await producer.start()
+            self.producers[c["producer"]] = producer
+        await producer.begin_transaction()
+        return {}
+
+    @on_loop
+    async def send_offset(self, c):
+        offsets = {TopicPartition(c["topic"], c["partition"]): c["offset"]}
+        await self.producers[c["producer"]].send_offsets_to_transaction(offsets, c["group"])
+        return {}
+
+    @on_loop
+    async def end(self, c):
+        producer = self.producers[c["producer"]]
+        await (producer.commit_transaction() if c["commit"] else producer.abort_transaction())
+        return {}
+
+    @on_loop
     async def consume(self, c):
         partition = TopicPartition(c["topic"], c["partition"])
-        consumer = await self.consumer()
+        consumer = await self.consumer(isolation_level=c.get("isolation", "read_uncommitted"))
         try:
             consumer.assign([partition])
             start = c["from"]
@@ -224,7 +251,7 @@ class AioKafka:
         finally:
             await consumer.stop()
 
-    async def consumer(self, *topics, group_id=None, auto_offset_reset="none"):
+    async def consumer(self, *topics, group_id=None, auto_offset_reset="none", **more):
         consumer = AIOKafkaConsumer(
             *topics,
             **self.base,
@@ -232,6 +259,7 @@ class AioKafka:
             auto_offset_reset=auto_offset_reset,
             enable_auto_commit=False,
             check_crcs=True,
+            **more,
         )
         await consumer.start()
         return consumer

@@ -133,9 +133,41 @@ class Confluent:
             raise TimeoutError(f"{left} records undelivered")
         return {"offsets": offsets if c.get("acks") != "0" and len(offsets) <= 1000 else None, "count": len(offsets)}
 
+    def begin(self, c):
+        producer = self.producers.get(c["producer"])
+        if producer is None:
+            transactional = {
+                "transactional.id": c["transactional_id"],
+                "transaction.timeout.ms": c["transaction_timeout_ms"],
+                "linger.ms": 5,
+            }
+            producer = Producer(self.base | transactional)
+            producer.init_transactions(30)
+            self.producers[c["producer"]] = producer
+        producer.begin_transaction()
+        return {}
+
+    def send_offset(self, c):
+        consumer = self.consumer({"group.id": c["group"]})
+        try:
+            offset = TopicPartition(c["topic"], c["partition"], c["offset"])
+            group = consumer.consumer_group_metadata()
+            self.producers[c["producer"]].send_offsets_to_transaction([offset], group, 30)
+        finally:
+            consumer.close()
+        return {}
+
+    def end(self, c):
+        producer = self.producers[c["producer"]]
+        if c["commit"]:
+            producer.commit_transaction(30)
+        else:
+            producer.abort_transaction(30)
+        return {}
+
     def consume(self, c):
         start = c["from"]
-        consumer = self.consumer()
+        consumer = self.consumer({"isolation.level": c.get("isolation", "read_committed")})
         try:
             if isinstance(start, dict):
                 start = found_offset(consumer, c["topic"], c["partition"], start["timestamp"])

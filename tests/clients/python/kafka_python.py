@@ -169,9 +169,36 @@ class KafkaPython:
         offsets = [r.offset for r in results]
         return {"offsets": offsets if c.get("acks") != "0" and len(offsets) <= 1000 else None, "count": len(offsets)}
 
+    def begin(self, c):
+        producer = self.producers.get(c["producer"])
+        if producer is None:
+            producer = KafkaProducer(
+                **self.base,
+                transactional_id=c["transactional_id"],
+                transaction_timeout_ms=c["transaction_timeout_ms"],
+                linger_ms=5,
+            )
+            producer.init_transactions()
+            self.producers[c["producer"]] = producer
+        producer.begin_transaction()
+        return {}
+
+    def send_offset(self, c):
+        offsets = {TopicPartition(c["topic"], c["partition"]): OffsetAndMetadata(c["offset"], "", -1)}
+        self.producers[c["producer"]].send_offsets_to_transaction(offsets, c["group"])
+        return {}
+
+    def end(self, c):
+        producer = self.producers[c["producer"]]
+        if c["commit"]:
+            producer.commit_transaction()
+        else:
+            producer.abort_transaction()
+        return {}
+
     def consume(self, c):
         partition = TopicPartition(c["topic"], c["partition"])
-        consumer = self.consumer()
+        consumer = self.consumer(isolation_level=c.get("isolation", "read_uncommitted"))
         try:
             consumer.assign([partition])
             start = c["from"]

@@ -77,12 +77,16 @@ class Kcat:
         start = c["from"]
         offset = f"s@{start['timestamp']}" if isinstance(start, dict) else {"earliest": "beginning"}.get(start, start)
         options = ["-C", "-q", "-t", c["topic"], "-p", str(c["partition"]), "-o", str(offset), "-c", str(c["count"])]
+        options += ["-X", f"isolation.level={c.get('isolation', 'read_committed')}"]
         if "file" in c:
             with open(c["file"], "wb") as out:
                 subprocess.run(self.base + options + ["-f", "%s\n"], stdout=out, check=True, timeout=c.get("timeout", 60))
             return {"count": c["count"]}
         process = subprocess.Popen(self.base + options + ["-f", FORMAT], stdout=subprocess.PIPE)
         return self.taken(process, c)
+
+    def begin(self, _):
+        raise NotAvailable("kcat knows no transactions but those of a whole run")
 
     def tail(self, c):
         options = ["-C", "-t", c["topic"], "-p", str(c["partition"]), "-o", "end", "-c", str(len(c["records"]))]
