@@ -97,27 +97,27 @@ fn two_members_share_a_topic_and_commit_in_their_epochs() {
     let mut client = connect(&broker);
     create(&mut client, "t", 2);
     let first = client.ask(1, &join("a"));
-    assert_eq!((first.error_code, first.member_epoch), (ErrorCode::None, 1));
+    assert_eq!((first.error_code, first.member_epoch), (ErrorCode::None, 2));
     assert_eq!(given(&first), Some(vec![0, 1]));
     assert_eq!(first.heartbeat_interval_ms, 5_000);
 
     assert_eq!(given(&client.ask(1, &join("b"))), Some(vec![]));
-    let told = client.ask(1, &alive("a", 1));
+    let told = client.ask(1, &alive("a", 2));
     let kept = given(&told).expect("one is to be given up");
-    assert_eq!((told.member_epoch, kept.len()), (1, 1));
+    assert_eq!((told.member_epoch, kept.len()), (2, 1));
     let topic_id = told.assignment.unwrap().topic_partitions[0].topic_id;
     let owned = vec![TopicPartitions { topic_id, partitions: kept.clone() }];
     let told = client
-        .ask(1, &ConsumerGroupHeartbeatRequest { topic_partitions: Some(owned), ..alive("a", 1) });
-    assert_eq!(told.member_epoch, 2);
-    let taken = given(&client.ask(1, &alive("b", 2))).expect("one was given up");
+        .ask(1, &ConsumerGroupHeartbeatRequest { topic_partitions: Some(owned), ..alive("a", 2) });
+    assert_eq!(told.member_epoch, 3);
+    let taken = given(&client.ask(1, &alive("b", 3))).expect("one was given up");
     assert_eq!([kept, taken].concat().len(), 2);
 
-    assert_eq!(commit_code(&mut client, 9, &commit("a", 2)), ErrorCode::None);
-    assert_eq!(commit_code(&mut client, 9, &commit("a", 3)), ErrorCode::StaleMemberEpoch);
+    assert_eq!(commit_code(&mut client, 9, &commit("a", 3)), ErrorCode::None);
+    assert_eq!(commit_code(&mut client, 9, &commit("a", 4)), ErrorCode::StaleMemberEpoch);
     assert_eq!(commit_code(&mut client, 9, &commit("x", 2)), ErrorCode::UnknownMemberId);
-    assert_eq!(commit_code(&mut client, 8, &commit("a", 2)), ErrorCode::UnsupportedVersion);
-    assert_eq!(fetch_code(&mut client, Some("a"), 2), ErrorCode::None);
+    assert_eq!(commit_code(&mut client, 8, &commit("a", 3)), ErrorCode::UnsupportedVersion);
+    assert_eq!(fetch_code(&mut client, Some("a"), 3), ErrorCode::None);
     assert_eq!(fetch_code(&mut client, Some("a"), 1), ErrorCode::StaleMemberEpoch);
     assert_eq!(fetch_code(&mut client, Some("x"), 2), ErrorCode::UnknownMemberId);
     assert_eq!(fetch_code(&mut client, None, -1), ErrorCode::None);
@@ -129,9 +129,9 @@ fn before_version_1_the_broker_names_the_member() {
     let mut client = connect(&broker);
     create(&mut client, "t", 1);
     let told = client.ask(0, &join(""));
-    assert_eq!((told.error_code, told.member_epoch), (ErrorCode::None, 1));
+    assert_eq!((told.error_code, told.member_epoch), (ErrorCode::None, 2));
     let id = told.member_id.expect("an id");
-    assert_eq!(client.ask(0, &alive(&id, 1)).error_code, ErrorCode::None);
+    assert_eq!(client.ask(0, &alive(&id, 2)).error_code, ErrorCode::None);
     assert_eq!(client.ask(1, &join("")).error_code, ErrorCode::InvalidRequest);
 }
 
@@ -157,7 +157,7 @@ fn what_contradicts_itself_is_refused_with_a_reason() {
             ConsumerGroupHeartbeatRequest { subscribed_topic_regex: Some("(".into()), ..good },
             ErrorCode::InvalidRegularExpression,
         ),
-        (alive("a", 1), ErrorCode::GroupIdNotFound),
+        (alive("a", 2), ErrorCode::GroupIdNotFound),
         (alive("a", -1), ErrorCode::GroupIdNotFound),
     ] {
         let told = client.ask(1, &request);
@@ -179,7 +179,7 @@ fn a_consumer_group_is_shown_as_what_it_is() {
     let groups = client.ask(1, &ask).groups;
     let shown = &groups[0];
     assert_eq!((shown.error_code, shown.group_state.as_str()), (ErrorCode::None, "Stable"));
-    assert_eq!((shown.group_epoch, shown.assignment_epoch), (1, 1));
+    assert_eq!((shown.group_epoch, shown.assignment_epoch), (2, 2));
     assert_eq!((shown.assignor_name.as_str(), shown.members[0].member_type), ("uniform", 1));
     assert_eq!(shown.members[0].assignment.topic_partitions[0].topic_name, "t");
     assert_eq!(groups[1].error_code, ErrorCode::GroupIdNotFound);

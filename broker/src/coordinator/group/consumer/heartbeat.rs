@@ -170,7 +170,7 @@ impl Group {
             self.resolve(&new_pattern, step);
             self.forget_unused(&old_pattern, step);
         }
-        !same_topics || self.epoch == 0
+        !same_topics
     }
 }
 

@@ -76,5 +76,9 @@ impl Group {
         if !self.should_be_classic(step.limits) {
             self.follow_topics(true, step);
         }
+        if self.members.is_empty() {
+            // Nothing is left to be divided.
+            self.write_target_epoch(step);
+        }
     }
 }

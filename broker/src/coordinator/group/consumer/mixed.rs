@@ -45,7 +45,7 @@ impl Group {
         if is_full && !self.members.contains_key(&id) {
             return Err((Str::default(), ErrorCode::GroupMaxSizeReached));
         }
-        let inconsistent = || (r.member_id.clone(), ErrorCode::InconsistentGroupProtocol);
+        let inconsistent = || (Str::default(), ErrorCode::InconsistentGroupProtocol);
         let metadata = r.protocols.first().map(|offered| &offered.metadata);
         let subscription = metadata.and_then(|it| embedded::subscription(it, step.catalog));
         let subscription = subscription.ok_or_else(inconsistent)?;
@@ -230,8 +230,11 @@ impl Group {
         if !leaver.member_id.is_empty() && leaver.member_id != *id {
             return Err(ErrorCode::FencedInstanceId);
         }
-        let member = self.members.get(id).ok_or(ErrorCode::UnknownMemberId)?;
-        member.about.classic.as_ref().map(|_| id.detached()).ok_or(ErrorCode::UnknownMemberId)
+        // An administrator may remove members of either protocol.
+        match self.members.contains_key(id) {
+            true => Ok(id.detached()),
+            false => Err(ErrorCode::UnknownMemberId),
+        }
     }
 
     /// It was told to join again, and has its rebalance time-out for that.

@@ -30,14 +30,16 @@ impl Group {
             for pattern in self.patterns.keys().cloned().collect::<Vec<_>>() {
                 self.resolve(&pattern, step);
             }
-        } else if !changed {
+        } else if !changed && self.epoch >= FIRST_EPOCH {
             return;
         }
         self.looked_at = Some(version);
         let hash = self.hash_topics(step.catalog);
-        if changed || hash != self.metadata_hash {
+        let is_new = self.epoch < FIRST_EPOCH;
+        let is_other = changed || hash != self.metadata_hash;
+        if is_new || is_other {
             self.metadata_hash = hash;
-            self.epoch += 1;
+            self.epoch = self.epoch.max(FIRST_EPOCH) + i32::from(is_other);
             info!(group = %self.id, epoch = self.epoch, "a new epoch of a consumer group");
             self.write_epoch(step);
         }
@@ -103,3 +105,6 @@ impl Fnv {
         }
     }
 }
+
+/// The epoch of a group whose members have not subscribed to anything.
+const FIRST_EPOCH: i32 = 1;

@@ -12,12 +12,12 @@ fn two_members(table: &mut Table) -> (Owned, Owned) {
     let all = given(&table.join("a", &["t"])).expect("a full request");
     assert_eq!(all, table.all("t"));
     assert_eq!(given(&table.join("b", &["t"])), Some(Owned::new()));
-    let told = table.heartbeat(alive("a", 1)).unwrap();
+    let told = table.heartbeat(alive("a", 2)).unwrap();
     let kept = given(&told).expect("less than before");
-    assert_eq!((told.member_epoch, kept.len()), (1, 2));
-    let told = table.heartbeat(owning("a", 1, &kept)).unwrap();
-    assert_eq!((told.member_epoch, given(&told)), (2, None));
-    let told = table.heartbeat(alive("b", 2)).unwrap();
+    assert_eq!((told.member_epoch, kept.len()), (2, 2));
+    let told = table.heartbeat(owning("a", 2, &kept)).unwrap();
+    assert_eq!((told.member_epoch, given(&told)), (3, None));
+    let told = table.heartbeat(alive("b", 3)).unwrap();
     let taken = given(&told).expect("more than before");
     assert!(kept.is_disjoint(&taken) && &kept | &taken == all);
     assert_eq!(table.group().state(), State::Stable);
@@ -37,9 +37,9 @@ fn a_heartbeat_that_brings_nothing_new_writes_nothing() {
     let (kept, _) = two_members(&mut table);
     let written = table.bench.log.len();
     for _ in 0..3 {
-        let told = table.heartbeat(alive("a", 2)).unwrap();
-        assert_eq!((told.member_epoch, given(&told)), (2, None));
-        table.heartbeat(owning("a", 2, &kept)).unwrap();
+        let told = table.heartbeat(alive("a", 3)).unwrap();
+        assert_eq!((told.member_epoch, given(&told)), (3, None));
+        table.heartbeat(owning("a", 3, &kept)).unwrap();
     }
     assert_eq!(table.bench.log.len(), written);
 }
@@ -48,11 +48,11 @@ fn a_heartbeat_that_brings_nothing_new_writes_nothing() {
 fn a_member_in_another_epoch_is_fenced_unless_it_missed_the_last_answer() {
     let mut table = Table::new(&[("t", 4)]);
     let (kept, taken) = two_members(&mut table);
-    assert_eq!(table.refusal(alive("a", 3)), ErrorCode::FencedMemberEpoch);
-    assert_eq!(table.refusal(alive("a", 1)), ErrorCode::FencedMemberEpoch);
-    assert_eq!(table.refusal(owning("a", 1, &taken)), ErrorCode::FencedMemberEpoch);
-    assert_eq!(table.heartbeat(owning("a", 1, &kept)).unwrap().member_epoch, 2);
-    assert_eq!(table.refusal(alive("c", 2)), ErrorCode::UnknownMemberId);
+    assert_eq!(table.refusal(alive("a", 4)), ErrorCode::FencedMemberEpoch);
+    assert_eq!(table.refusal(alive("a", 2)), ErrorCode::FencedMemberEpoch);
+    assert_eq!(table.refusal(owning("a", 2, &taken)), ErrorCode::FencedMemberEpoch);
+    assert_eq!(table.heartbeat(owning("a", 2, &kept)).unwrap().member_epoch, 3);
+    assert_eq!(table.refusal(alive("c", 3)), ErrorCode::UnknownMemberId);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_member_that_joins_again_is_told_where_it_stands() {
     let mut table = Table::new(&[("t", 4)]);
     let (kept, _) = two_members(&mut table);
     let told = table.join("a", &["t"]);
-    assert_eq!((told.member_epoch, given(&told)), (2, Some(kept)));
+    assert_eq!((told.member_epoch, given(&told)), (3, Some(kept)));
 }
 
 #[test]
@@ -68,11 +68,11 @@ fn what_a_silent_member_had_goes_to_the_others_when_its_session_ends() {
     let mut table = Table::new(&[("t", 4)]);
     two_members(&mut table);
     table.bench.advance(Duration::from_secs(44));
-    table.heartbeat(alive("a", 2)).unwrap();
+    table.heartbeat(alive("a", 3)).unwrap();
     table.bench.advance(Duration::from_secs(2));
-    let told = table.heartbeat(alive("a", 2)).unwrap();
-    assert_eq!((told.member_epoch, given(&told)), (3, Some(table.all("t"))));
-    assert_eq!(table.refusal(alive("b", 2)), ErrorCode::UnknownMemberId);
+    let told = table.heartbeat(alive("a", 3)).unwrap();
+    assert_eq!((told.member_epoch, given(&told)), (4, Some(table.all("t"))));
+    assert_eq!(table.refusal(alive("b", 3)), ErrorCode::UnknownMemberId);
     table.compare_with_replay();
 }
 
@@ -81,15 +81,15 @@ fn whoever_does_not_give_up_in_time_is_out() {
     let mut table = Table::new(&[("t", 4)]);
     table.join("a", &["t"]);
     table.join("b", &["t"]);
-    table.heartbeat(alive("a", 1)).unwrap();
+    table.heartbeat(alive("a", 2)).unwrap();
     for _ in 0..2 {
         table.bench.advance(Duration::from_secs(29));
-        table.heartbeat(alive("a", 1)).unwrap();
-        table.heartbeat(alive("b", 2)).unwrap();
+        table.heartbeat(alive("a", 2)).unwrap();
+        table.heartbeat(alive("b", 3)).unwrap();
     }
     table.bench.advance(Duration::from_secs(3));
-    assert_eq!(table.refusal(alive("a", 1)), ErrorCode::UnknownMemberId);
-    let told = table.heartbeat(alive("b", 2)).unwrap();
+    assert_eq!(table.refusal(alive("a", 2)), ErrorCode::UnknownMemberId);
+    let told = table.heartbeat(alive("b", 3)).unwrap();
     assert_eq!(given(&told), Some(table.all("t")));
 }
 
@@ -98,11 +98,11 @@ fn a_restart_gives_everyone_a_session_and_forgets_nothing() {
     let mut table = Table::new(&[("t", 4)]);
     table.join("a", &["t"]);
     table.join("b", &["t"]);
-    let kept = given(&table.heartbeat(alive("a", 1)).unwrap()).unwrap();
+    let kept = given(&table.heartbeat(alive("a", 2)).unwrap()).unwrap();
     table.restart();
     table.bench.advance(Duration::from_secs(40));
-    table.heartbeat(owning("a", 1, &kept)).unwrap();
-    let taken = given(&table.heartbeat(alive("b", 2)).unwrap()).expect("what a gave up");
+    table.heartbeat(owning("a", 2, &kept)).unwrap();
+    let taken = given(&table.heartbeat(alive("b", 3)).unwrap()).expect("what a gave up");
     assert_eq!(&kept | &taken, table.all("t"));
     table.bench.advance(Duration::from_secs(46));
     assert!(table.group().is_empty());
@@ -118,21 +118,21 @@ fn a_static_member_that_comes_back_is_what_it_was() {
     };
     table.heartbeat(named("a", 0)).unwrap();
     table.join("b", &["t"]);
-    let kept = given(&table.heartbeat(named("a", 1)).unwrap()).unwrap();
+    let kept = given(&table.heartbeat(named("a", 2)).unwrap()).unwrap();
     assert_eq!(table.refusal(named("a2", 0)), ErrorCode::UnreleasedInstanceId);
-    assert_eq!(table.refusal(named("a2", 1)), ErrorCode::FencedInstanceId);
+    assert_eq!(table.refusal(named("a2", 2)), ErrorCode::FencedInstanceId);
     table
         .heartbeat(ConsumerGroupHeartbeatRequest {
             instance_id: Some("i".into()),
-            ..owning("a", 1, &kept)
+            ..owning("a", 2, &kept)
         })
         .unwrap();
     assert_eq!(table.heartbeat(named("a", -2)).unwrap().member_epoch, -2);
     let epoch = table.group().epoch;
     let told = table.heartbeat(named("a2", 0)).unwrap();
-    assert_eq!((told.member_epoch, given(&told)), (2, Some(kept)));
+    assert_eq!((told.member_epoch, given(&told)), (3, Some(kept)));
     assert_eq!(table.group().epoch, epoch);
-    assert_eq!(table.refusal(named("a", 2)), ErrorCode::FencedInstanceId);
+    assert_eq!(table.refusal(named("a", 3)), ErrorCode::FencedInstanceId);
     table.compare_with_replay();
 }
 

@@ -144,7 +144,7 @@ fn members_of_both_kinds_are_checked_as_what_they_are() {
     assert_eq!(table.bench.heartbeat("client-x", 1), ErrorCode::IllegalGeneration);
     assert_eq!(table.bench.heartbeat("b", 2), ErrorCode::UnknownMemberId);
     assert_eq!(sync_classic(&mut table, "client-x", 7), Err(ErrorCode::IllegalGeneration));
-    let Reply::Leave(LeaveGroupResponse { members, .. }) = table.bench.answer(leave("b")) else {
+    let Reply::Leave(LeaveGroupResponse { members, .. }) = table.bench.answer(leave("z")) else {
         panic!("a leave");
     };
     assert_eq!(members[0].error_code, ErrorCode::UnknownMemberId);
@@ -195,5 +195,5 @@ fn a_static_member_changes_its_protocol_under_its_name() {
     let told = table.bench.joined(ticket).expect("answered at once");
     assert_eq!((told.error_code, told.member_id.as_str()), (ErrorCode::None, "i-x"));
     assert_eq!(state_of(&table), Some(classic::State::PreparingRebalance));
-    assert_eq!(table.refusal(alive("a", 1)), ErrorCode::GroupIdNotFound);
+    assert_eq!(table.refusal(alive("a", 2)), ErrorCode::GroupIdNotFound);
 }
