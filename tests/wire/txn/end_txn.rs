@@ -118,3 +118,18 @@ fn an_open_transaction_is_there_after_a_restart() {
     assert_eq!(end(&mut client, 5, "x", by, true).producer_epoch, by.epoch + 1);
     wait_for_state(&mut client, "x", "CompleteCommit");
 }
+
+#[test]
+fn transactions_are_counted_by_state() {
+    let broker = broker();
+    let mut client = connect(&broker);
+    let by = producer(&mut client, "x");
+    let count = |state| broker.metric("milena_transactions", Some(state));
+    assert_eq!((count("Empty"), count("Ongoing")), (1, 0));
+    assert_eq!(add(&mut client, 3, "x", by, 0), ErrorCode::None);
+    assert_eq!((count("Empty"), count("Ongoing")), (0, 1));
+    assert_eq!(end(&mut client, 4, "x", by, true).error_code, ErrorCode::None);
+    wait_for_state(&mut client, "x", "CompleteCommit");
+    assert_eq!((count("Ongoing"), count("CompleteCommit")), (0, 1));
+    assert_eq!(broker.metric("milena_transaction_markers_waiting", None), 0);
+}

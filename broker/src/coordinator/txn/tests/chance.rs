@@ -437,6 +437,6 @@ fn no_transaction_has_two_ends_none_is_lost_and_no_zombie_is_seen() {
     }
 }
 
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 1_000;
 const CLIENTS: usize = 3;
 const PARTITIONS: usize = 4;
