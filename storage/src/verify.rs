@@ -1,6 +1,8 @@
 //! Reads a directory whole and names everything in it that is not as it should be. Changes
 //! nothing, takes no lock: of a log that is being written, the last batch may look torn.
 
+mod aborted;
+
 use std::{collections::BTreeMap, fmt, io, path::Path, sync::Arc};
 
 use milena_protocol::{
@@ -13,11 +15,14 @@ use crate::{
     checkpoint::{self, Found, Offsets},
     epochs::EpochCache,
     fs::{Disk, Mode},
-    index::{Extent, OffsetEntry, OffsetIndex, OpenError, TimeEntry, TimeIndex},
+    index::{
+        AbortedTransaction, Extent, OffsetEntry, OffsetIndex, OpenError, TimeEntry, TimeIndex,
+    },
     manager::{CLEANED, LOG_STARTS, PartitionName, RECOVERY_POINTS},
     producers::snapshot::{self, SnapshotEntry},
     segment::{ScanError, WholeScan, name, name::Kind},
 };
+use aborted::{Listed, OpenTransactions};
 
 /// Something that is not as it should be, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +53,12 @@ pub enum Fault {
     OffsetEntry(OffsetEntry),
     /// An entry whose batch has another greatest timestamp.
     TimeEntry(TimeEntry),
+    /// An entry of the aborted transactions without such an abort marker in its segment. Readers
+    /// of committed records may leave out too much.
+    Aborted(AbortedTransaction),
+    /// An aborted transaction that is not listed, in a segment whose list is believed. Readers of
+    /// committed records see it.
+    Unlisted { producer: ProducerId, first: Offset, last: Offset },
     /// A checkpoint that cannot be read.
     Checkpoint { reason: String },
     /// No segment holds these offsets, though they were synced, and no compaction took them.
@@ -74,6 +85,8 @@ impl Fault {
             | Self::Overlap { .. }
             | Self::EpochWentBack { .. }
             | Self::Missing { .. }
+            | Self::Aborted(_)
+            | Self::Unlisted { .. }
             | Self::Producer { .. } => false,
         }
     }
@@ -217,6 +230,8 @@ struct Thread {
     /// The file so far ended with a whole batch.
     is_whole: bool,
     producers: BTreeMap<ProducerId, Offset>,
+    transactions: OpenTransactions,
+    recovery_point: Offset,
     snapshots: Vec<(Offset, Vec<SnapshotEntry>)>,
 }
 
@@ -245,6 +260,7 @@ impl Verifier<'_> {
         let of = |offsets: &Offsets| key.as_ref().and_then(|key| offsets.get(key)).copied();
         let start = of(&self.noted.starts).unwrap_or_default();
         let recovery_point = of(&self.noted.recovery_points).unwrap_or_default();
+        thread.recovery_point = recovery_point;
         thread.gaps_below = of(&self.noted.cleaned).unwrap_or_default().max(start);
         thread.expected = bases.first().copied().unwrap_or(start);
         thread.is_whole = true;
@@ -317,6 +333,15 @@ impl Verifier<'_> {
         let len = file.len()?;
         let extent = Extent { end: next.unwrap_or(Offset(i64::MAX)), log_bytes: len };
         let mut indexes = self.indexes(dir, base, extent)?;
+        let is_believed = next.is_some_and(|next| next <= thread.recovery_point);
+        let mut listed = match Listed::open(self.disk, dir, base, extent, is_believed) {
+            Ok(listed) => listed,
+            Err(error) => {
+                let fault = aborted::damage(error)?;
+                self.find(dir, &name::file_name(base, Kind::TxnIndex), None, fault);
+                Listed::unknown()
+            }
+        };
         if base < thread.expected {
             let fault = Fault::Overlap { expected: thread.expected, found: base };
             self.find(dir, &file_name, None, fault);
@@ -343,8 +368,13 @@ impl Verifier<'_> {
             };
             self.batch(dir, &file_name, position, &batch, thread);
             indexes.pass(position, batch.header());
+            listed.pass(&batch, &mut thread.transactions);
         }
         indexes.finish();
+        listed.finish();
+        for fault in listed.faults {
+            self.find(dir, &name::file_name(base, Kind::TxnIndex), None, fault);
+        }
         for fault in indexes.faults {
             let kind = match fault {
                 Fault::TimeEntry(_) => Kind::TimeIndex,
@@ -526,6 +556,16 @@ impl fmt::Display for Fault {
                 f,
                 "the last batch of producer {} ends with {}, {} is noted",
                 producer.0, found.0, noted.0
+            ),
+            Self::Aborted(AbortedTransaction { producer, first, last, .. }) => write!(
+                f,
+                "producer {} did not abort {}..={} by a marker there",
+                producer.0, first.0, last.0
+            ),
+            Self::Unlisted { producer, first, last } => write!(
+                f,
+                "producer {} aborted {}..={}, which is not listed",
+                producer.0, first.0, last.0
             ),
             Self::OffsetEntry(OffsetEntry { offset, position }) => {
                 write!(f, "no batch that ends with {} at {position}", offset.0)

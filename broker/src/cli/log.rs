@@ -9,11 +9,13 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use milena_protocol::{
+    Offset,
     compression::InflateLimit,
     records::{Batch, Record, TimestampType},
 };
 use milena_storage::{
     fs::{Disk, RealDisk},
+    index::{AbortedTransaction, Extent, OpenError, TransactionIndex},
     repair::{Accepted, repair},
     verify::{Depth, FileBatches, Finding, Summary, verify},
 };
@@ -25,7 +27,7 @@ use crate::clock::{Clock, SystemClock};
 /// Look into the files of a log
 #[derive(Debug, Subcommand)]
 pub(super) enum Log {
-    /// Print the batches of segments, and the records in them
+    /// Print the batches of segments, the records in them, and which transactions were aborted
     #[command(after_help = "\
 Examples:
   milena log dump milena-data/orders-0
@@ -103,8 +105,33 @@ impl Dump {
                     }
                 }
             }
+            if !self.aborted(&file)? {
+                outcome = Outcome::Findings;
+            }
         }
         Ok(outcome)
+    }
+
+    /// The transactions that were aborted in a segment; whether its list of them can be read.
+    fn aborted(&self, segment: &Path) -> anyhow::Result<bool> {
+        let file = segment.with_extension(ABORTED_EXTENSION);
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let extent = Extent { end: Offset(i64::MAX), log_bytes: u64::MAX };
+        let listed = match TransactionIndex::open_sealed(&disk, &file, Offset::ZERO, extent) {
+            Ok(listed) => listed.entries().with_context(|| format!("read {}", file.display()))?,
+            Err(OpenError::Io(error)) => {
+                return Err(error).with_context(|| format!("open {}", file.display()));
+            }
+            Err(error) => return self.bad(&file, 0, &error.to_string()).map(|()| false),
+        };
+        for aborted in listed {
+            if self.json {
+                output::line(&aborted_json(&file, &aborted).to_string())?;
+            } else {
+                output::line(&aborted_line(&aborted))?;
+            }
+        }
+        Ok(true)
     }
 
     fn batch(&self, file: &Path, position: u64, batch: &Batch) -> anyhow::Result<()> {
@@ -234,6 +261,25 @@ fn batch_line(position: u64, batch: &Batch) -> String {
     line
 }
 
+fn aborted_line(aborted: &AbortedTransaction) -> String {
+    format!(
+        "  aborted  producer {}  first {}  marker {}  last stable {}",
+        aborted.producer.0, aborted.first.0, aborted.last.0, aborted.last_stable.0,
+    )
+}
+
+fn aborted_json(file: &Path, aborted: &AbortedTransaction) -> Value {
+    json!({
+        "file": file.display().to_string(),
+        "abortedTransaction": {
+            "producerId": aborted.producer.0,
+            "firstOffset": aborted.first.0,
+            "markerOffset": aborted.last.0,
+            "lastStableOffset": aborted.last_stable.0,
+        },
+    })
+}
+
 fn batch_json(file: &Path, position: u64, batch: &Batch) -> Value {
     json!({
         "file": file.display().to_string(),
@@ -313,4 +359,5 @@ fn summary_json(summary: &Summary) -> Value {
     })
 }
 
+const ABORTED_EXTENSION: &str = "txnindex";
 const SEGMENT_EXTENSION: &str = "log";
