@@ -253,6 +253,16 @@ fn damage_on_disk_is_found_and_shown() {
     assert!(found.starts_with("t-0/00000000000000000000.log at "), "{found}");
     let dumped = milena(&["log", "dump", segment.to_str().unwrap()], "");
     assert_eq!(dumped.status.code(), Some(4));
+
+    let told = milena(&["log", "verify", root, "--repair"], "");
+    assert_eq!(told.status.code(), Some(4), "nothing is given up unasked");
+    assert!(String::from_utf8(told.stdout).unwrap().contains("would be cut"));
+    text(&milena(&["log", "verify", root, "--repair", "--accept-truncation"], ""));
+    assert!(text(&milena(&["log", "verify", root, "--records"], "")).ends_with(": 0 findings\n"));
+    let broker = Broker::start(data.path());
+    assert_eq!(text(&broker.milena("consume t")), "one\n");
+    let in_use = milena(&["log", "verify", root, "--repair"], "");
+    assert_ne!(in_use.status.code(), Some(0), "a broker runs on it");
 }
 
 const MILENA: &str = env!("CARGO_BIN_EXE_milena");
