@@ -178,9 +178,9 @@ pub fn request_frame<R: Request>(correlation_id: i32, version: i16, request: &R)
     RequestHeader { api_key, api_version: version, correlation_id, client_id }.encode(&mut writer);
     request.encode(&mut writer, <R as Message>::version(version));
     let chunks = writer.finish().expect("a frame").into_chunks();
-    chunks.iter().fold(Vec::new(), |mut bytes, chunk| {
+    chunks.fold(Vec::new(), |mut bytes, chunk| {
         match chunk {
-            Chunk::Bytes(part) => bytes.extend_from_slice(part),
+            Chunk::Bytes(part) => bytes.extend_from_slice(&part),
             Chunk::Range(range) => panic!("a request with a range of a file: {range:?}"),
         }
         bytes

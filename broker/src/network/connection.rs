@@ -202,7 +202,7 @@ async fn write(
                 Err(error) => return Closed::ByPeer(Some(error)),
             }
         }
-        unsent.remove(std::mem::take(&mut gathered).counted);
+        unsent.remove(gathered.sent());
     }
 }
 
@@ -225,6 +225,12 @@ impl Gathered {
             self.bytes += frame.len();
             self.chunks.extend(frame.into_chunks());
         }
+    }
+
+    /// Begins anew with the same memory, and tells how much [`Unsent`] is to forget.
+    fn sent(&mut self) -> usize {
+        self.bytes = 0;
+        std::mem::take(&mut self.counted)
     }
 
     fn push_counted(&mut self, frame: Option<Frame>) {
@@ -264,7 +270,7 @@ fn memory_of(frame: &Frame) -> usize {
         Chunk::Bytes(bytes) => bytes.len(),
         Chunk::Range(_) => 0,
     };
-    frame.chunks().iter().map(in_memory).sum()
+    frame.chunks().map(in_memory).sum()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::{fmt, io, os::fd::BorrowedFd, sync::Arc};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// Something outside the frame that holds bytes to be sent: an open file. The storage crate
 /// implements it; this crate never calls it.
@@ -50,7 +50,9 @@ impl Chunk {
 /// A finished frame, length prefix included, ready for the socket.
 #[derive(Clone, Debug, Default)]
 pub struct Frame {
-    chunks: Vec<Chunk>,
+    /// Apart from the others so that a single chunk, the common case, takes no memory.
+    first: Option<Chunk>,
+    rest: Vec<Chunk>,
     len: usize,
 }
 
@@ -66,24 +68,32 @@ impl Frame {
         self.len == 0
     }
 
-    #[must_use]
-    pub fn chunks(&self) -> &[Chunk] {
-        &self.chunks
+    pub fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.first.iter().chain(&self.rest)
     }
 
-    #[must_use]
-    pub fn into_chunks(self) -> Vec<Chunk> {
-        self.chunks
+    pub fn into_chunks(self) -> impl Iterator<Item = Chunk> {
+        self.first.into_iter().chain(self.rest)
     }
 }
 
 /// Gathers an encoded structure. Short byte strings are copied, long ones and file ranges are
 /// kept as chunks of their own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameWriter {
+    /// What came before the first chunk of its own, with room for the frame's length in front.
+    head: BytesMut,
+    /// Chunks behind the head.
     done: Vec<Chunk>,
     done_len: usize,
+    /// What came last; begins with the room for the length while there is no head.
     tail: BytesMut,
+}
+
+impl Default for FrameWriter {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl FrameWriter {
@@ -94,13 +104,15 @@ impl FrameWriter {
 
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { tail: BytesMut::with_capacity(capacity), ..Self::default() }
+        let mut tail = BytesMut::with_capacity(LENGTH_ROOM.len() + capacity);
+        tail.put_slice(&LENGTH_ROOM);
+        Self { head: BytesMut::new(), done: Vec::new(), done_len: 0, tail }
     }
 
     /// Bytes gathered so far.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.done_len + self.tail.len()
+        self.head.len() + self.done_len + self.tail.len() - LENGTH_ROOM.len()
     }
 
     #[must_use]
@@ -108,7 +120,7 @@ impl FrameWriter {
         self.len() == 0
     }
 
-    /// Where small fields are written.
+    /// Where small fields are written, behind what is not theirs to read.
     pub fn buf(&mut self) -> &mut BytesMut {
         &mut self.tail
     }
@@ -134,39 +146,44 @@ impl FrameWriter {
 
     /// Adds all that another writer gathered.
     pub fn append(&mut self, other: Self) {
-        for chunk in other.done {
+        for chunk in other.finish_unframed().into_chunks() {
             match chunk {
                 Chunk::Bytes(bytes) => self.put_bytes(bytes),
                 Chunk::Range(range) => self.put_range(range),
             }
         }
-        self.put_slice(&other.tail);
     }
 
     /// Ends the frame and puts its length, as the protocol's four bytes, in front.
     ///
     /// # Errors
     /// A frame of 2 GiB or more has no such length.
-    pub fn finish(self) -> Result<Frame, std::num::TryFromIntError> {
-        let prefix = i32::try_from(self.len())?.to_be_bytes();
-        Ok(self.finish_with(Some(prefix)))
+    pub fn finish(mut self) -> Result<Frame, std::num::TryFromIntError> {
+        let length = i32::try_from(self.len())?;
+        let first = if self.head.is_empty() { &mut self.tail } else { &mut self.head };
+        if let Some(room) = first.first_chunk_mut() {
+            *room = length.to_be_bytes();
+        }
+        Ok(self.into_frame())
     }
 
     /// Ends a structure that is not a frame of its own: no length in front.
     #[must_use]
-    pub fn finish_unframed(self) -> Frame {
-        self.finish_with(None)
+    pub fn finish_unframed(mut self) -> Frame {
+        self.drop_room();
+        self.into_frame()
     }
 
     /// Ends a structure that holds no file ranges, as one slice: a record, rather than a message.
     #[must_use]
     pub fn into_bytes(mut self) -> Bytes {
+        self.drop_room();
         if self.done.is_empty() {
             return self.tail.freeze();
         }
-        self.flush_tail();
-        let mut all = BytesMut::with_capacity(self.done_len);
-        for chunk in self.done {
+        let frame = self.into_frame();
+        let mut all = BytesMut::with_capacity(frame.len);
+        for chunk in frame.into_chunks() {
             match chunk {
                 Chunk::Bytes(bytes) => all.put_slice(&bytes),
                 Chunk::Range(range) => debug_assert!(false, "{range:?} is not in memory"),
@@ -182,32 +199,34 @@ impl FrameWriter {
     }
 
     fn flush_tail(&mut self) {
-        if !self.tail.is_empty() {
+        if self.done.is_empty() {
+            // It stays writable, for the length.
+            self.head = self.tail.split();
+        } else if !self.tail.is_empty() {
             self.done_len += self.tail.len();
             self.done.push(Chunk::Bytes(self.tail.split().freeze()));
         }
     }
 
-    fn finish_with(mut self, prefix: Option<[u8; 4]>) -> Frame {
-        self.flush_tail();
-        if let Some(prefix) = prefix {
-            // One small copy joins the prefix to the first chunk, so that a response without
-            // records is a single buffer.
-            match self.done.first_mut() {
-                Some(Chunk::Bytes(first)) if first.len() < COPY_BELOW_BYTES => {
-                    let mut joined = BytesMut::with_capacity(prefix.len() + first.len());
-                    joined.put_slice(&prefix);
-                    joined.put_slice(first);
-                    *first = joined.freeze();
-                }
-                _ => self.done.insert(0, Chunk::Bytes(Bytes::copy_from_slice(&prefix))),
-            }
-            self.done_len += prefix.len();
+    fn drop_room(&mut self) {
+        let first = if self.head.is_empty() { &mut self.tail } else { &mut self.head };
+        first.advance(LENGTH_ROOM.len());
+    }
+
+    fn into_frame(mut self) -> Frame {
+        if self.done.is_empty() {
+            self.head = self.tail;
+        } else {
+            self.flush_tail();
         }
-        Frame { chunks: self.done, len: self.done_len }
+        let len = self.head.len() + self.done_len;
+        let first = (!self.head.is_empty()).then(|| Chunk::Bytes(self.head.freeze()));
+        Frame { first, rest: self.done, len }
     }
 }
 
+/// Where a frame's length will stand.
+const LENGTH_ROOM: [u8; 4] = [0; 4];
 /// Byte strings shorter than this are cheaper to copy than to send as a chunk of their own.
 const COPY_BELOW_BYTES: usize = 4096;
 const SMALL_FRAME_BYTES: usize = 256;

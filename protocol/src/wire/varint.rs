@@ -42,7 +42,7 @@ mod tests {
     fn written(value: u32) -> Bytes {
         let mut dst = FrameWriter::new();
         write(&mut dst, value);
-        dst.buf().clone().freeze()
+        dst.into_bytes()
     }
 
     #[test]

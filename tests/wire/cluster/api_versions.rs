@@ -104,7 +104,6 @@ fn send(client: &mut RawClient, writer: FrameWriter) {
     let bytes: Vec<u8> = writer
         .finish_unframed()
         .into_chunks()
-        .into_iter()
         .flat_map(|chunk| match chunk {
             milena_protocol::wire::Chunk::Bytes(bytes) => bytes,
             milena_protocol::wire::Chunk::Range(range) => panic!("a file: {range:?}"),
