@@ -15,14 +15,16 @@ use super::{
     budget::{Budget, Lease},
     closed::Closed,
     limits::{GROWTH_FACTOR, HALF_FRAME_PROGRESS_BYTES, Limits, READ_BYTES_MAX, READ_BYTES_MIN},
+    spare,
 };
 use crate::purgatory::{Sleep, Timers};
 
 /// The receiving side of a connection.
 ///
 /// Small frames that came together are slices of one buffer and cost no system call each. A large
-/// one gets a buffer that grows with what has come of it, not with what was claimed; while it
-/// grows, what is there moves, which is less than half of the frame in the end.
+/// one gets a buffer that grows with what has come of it, not with what was claimed; what is there
+/// moves while it grows. A peer that has sent a whole frame of a size is taken at its word for the
+/// next of up to that size, so that in a stream of large ones nothing moves.
 pub(super) struct Frames<'a, R> {
     socket: R,
     limits: &'a Limits,
@@ -32,6 +34,10 @@ pub(super) struct Frames<'a, R> {
     buffer: BytesMut,
     /// How much to make room for when nothing is known of what comes.
     step: usize,
+    /// The largest frame that has come whole.
+    proven: usize,
+    /// The buffer was made for a large frame.
+    large: bool,
     /// Runs while half a frame is there.
     patience: Option<Sleep<'a>>,
     /// Bytes that came since then.
@@ -47,8 +53,19 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
         activity: &'a Activity<'a>,
     ) -> Self {
         let (buffer, step) = (BytesMut::new(), READ_BYTES_MIN);
-        let (patience, progress) = (None, 0);
-        Self { socket, limits, budget, timers, activity, buffer, step, patience, progress }
+        Self {
+            socket,
+            limits,
+            budget,
+            timers,
+            activity,
+            buffer,
+            step,
+            proven: 0,
+            large: false,
+            patience: None,
+            progress: 0,
+        }
     }
 
     /// The next frame, without its length, and its share of the budget.
@@ -58,6 +75,7 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
             let want = match self.claimed()? {
                 Some(length) if self.buffer.len() >= LENGTH_BYTES + length => {
                     self.patience = None;
+                    self.proven = self.proven.max(LENGTH_BYTES + length);
                     lease.grow_to(length).await;
                     self.buffer.advance(LENGTH_BYTES);
                     return Ok((self.buffer.split_to(length).freeze(), lease));
@@ -84,7 +102,7 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
     /// Makes room for what is next of a frame of `want` bytes, length included.
     async fn make_room(&mut self, want: usize, lease: &mut Lease) {
         let (have, capacity) = (self.buffer.len(), self.buffer.capacity());
-        let ahead = have.saturating_mul(GROWTH_FACTOR).max(self.step);
+        let ahead = have.saturating_mul(GROWTH_FACTOR).max(self.step).max(self.proven);
         let target = want.min(ahead);
         // The last corner of a buffer is not worth a system call, unless the frame ends in it.
         let worth_it = want > LENGTH_BYTES || capacity - have >= READ_BYTES_MIN / 4;
@@ -93,6 +111,7 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
         }
         if target > READ_BYTES_MAX {
             lease.grow_to(target).await;
+            self.large = true;
             // The peer is not to blame for that wait.
             self.patience = None;
         }
@@ -102,7 +121,7 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
     fn poll_read(&mut self, cx: &mut Context<'_>, want: usize) -> Poll<Result<usize, Closed>> {
         // Empty since the last look, which found nothing to read.
         if self.buffer.capacity() == 0 {
-            self.buffer.reserve(self.step);
+            self.buffer = spare::take(self.step);
         }
         let read = self.socket.read_buf(&mut self.buffer);
         match pin!(read).poll(cx) {
@@ -113,7 +132,10 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
         }
         if self.buffer.is_empty() {
             // A connection that waits holds no buffer.
-            self.buffer = BytesMut::new();
+            let buffer = std::mem::take(&mut self.buffer);
+            if !std::mem::take(&mut self.large) {
+                spare::leave(buffer);
+            }
             return Poll::Pending;
         }
         let (timers, limit) = (self.timers, self.limits.half_frame);

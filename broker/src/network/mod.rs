@@ -14,6 +14,7 @@ mod limits;
 mod listener;
 mod peers;
 mod send;
+mod spare;
 mod stop;
 mod tcp;
 

@@ -63,15 +63,16 @@ async fn send_bytes(
 ) -> io::Result<usize> {
     let flags = more_if(chunks.len() > count);
     let send = || {
-        let slices: Vec<IoSlice<'_>> = chunks
-            .iter()
-            .take(count)
-            .map(|chunk| match chunk {
-                Chunk::Bytes(bytes) => IoSlice::new(bytes),
-                Chunk::Range(_) => IoSlice::new(&[]),
-            })
-            .collect();
-        Ok(sendmsg(socket, &slices, &mut SendAncillaryBuffer::default(), flags)?)
+        let mut slices = [IoSlice::new(&[]); GATHERED_SLICES_MAX];
+        let mut filled = 0;
+        for (slice, chunk) in slices.iter_mut().zip(chunks.iter().take(count)) {
+            if let Chunk::Bytes(bytes) = chunk {
+                *slice = IoSlice::new(bytes);
+            }
+            filled += 1;
+        }
+        let slices = slices.get(..filled).unwrap_or_default();
+        Ok(sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags)?)
     };
     socket.async_io(Interest::WRITABLE, send).await
 }

@@ -76,12 +76,14 @@ impl<K: Eq + Hash + Clone> Purgatory<K> {
             return 0;
         }
         // Conditions run outside of the lock: they may take locks of their own.
-        let operations: Vec<Arc<Operation>> = {
+        let (first, rest) = {
             let state = shard.lock();
             let Some(&list) = state.lists.get(key) else { return 0 };
-            state.operations.iter(list).cloned().collect()
+            let mut operations = state.operations.iter(list).cloned();
+            // A single one, the common case, takes no memory.
+            (operations.next(), operations.collect::<Vec<Arc<Operation>>>())
         };
-        operations.iter().filter(|operation| operation.try_complete()).count()
+        first.iter().chain(&rest).filter(|operation| operation.try_complete()).count()
     }
 
     /// Ends all waits, and every one that begins from now on, as expired.
@@ -112,19 +114,17 @@ impl<K: Eq + Hash + Clone> Purgatory<K> {
         operation: Operation,
     ) -> Watcher<'_, K> {
         let operation = Arc::new(operation);
-        let keys = keys
-            .into_iter()
-            .map(|key| {
-                let node = self.shard(&key).add(key.clone(), Arc::clone(&operation));
-                (key, node)
-            })
-            .collect();
+        let mut nodes = keys.into_iter().map(|key| {
+            let node = self.shard(&key).add(key.clone(), Arc::clone(&operation));
+            (key, node)
+        });
+        let (first, rest) = (nodes.next(), nodes.collect());
         fence(Ordering::SeqCst);
         let timer = self.timers.arm(deadline, Arc::clone(&operation) as Arc<dyn Expire>);
         if self.closed.load(Ordering::SeqCst) {
             operation.complete(Outcome::Expired);
         }
-        Watcher { purgatory: self, operation, keys, timer }
+        Watcher { purgatory: self, operation, first, rest, timer }
     }
 
     fn shard(&self, key: &K) -> &Shard<K> {
@@ -145,7 +145,9 @@ impl<K> fmt::Debug for Purgatory<K> {
 pub struct Watcher<'a, K: Eq + Hash + Clone> {
     purgatory: &'a Purgatory<K>,
     operation: Arc<Operation>,
-    keys: Vec<(K, NodeId)>,
+    /// Apart from the others so that a single key, the common case, takes no memory.
+    first: Option<(K, NodeId)>,
+    rest: Vec<(K, NodeId)>,
     timer: TimerId,
 }
 
@@ -160,7 +162,7 @@ impl<K: Eq + Hash + Clone + Unpin> Future for Watcher<'_, K> {
 impl<K: Eq + Hash + Clone> Drop for Watcher<'_, K> {
     fn drop(&mut self) {
         self.purgatory.timers.cancel(self.timer);
-        for (key, node) in self.keys.drain(..) {
+        for (key, node) in self.first.take().into_iter().chain(self.rest.drain(..)) {
             self.purgatory.shard(&key).remove(&key, node);
         }
     }

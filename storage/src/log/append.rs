@@ -113,20 +113,24 @@ impl Log {
             }
         }
         let mut next = writer.next;
-        let headers: Headers = batches
-            .iter()
-            .map(|batch| {
-                let patch = HeaderPatch {
-                    base_offset: next,
-                    leader_epoch: append.leader_epoch,
-                    log_append_time,
-                };
-                next = next.plus(i64::from(batch.last_offset_delta()) + 1);
-                patch.header(batch)
-            })
-            .collect();
-        self.write(&mut writer, &headers, batches, append.now, config)
-            .map(|written| Appended { log_append_time, ..written })
+        let mut header_of = |batch: &Batch| {
+            let patch = HeaderPatch {
+                base_offset: next,
+                leader_epoch: append.leader_epoch,
+                log_append_time,
+            };
+            next = next.plus(i64::from(batch.last_offset_delta()) + 1);
+            patch.header(batch)
+        };
+        let written = match batches {
+            // The common case takes no memory.
+            [batch] => self.write(&mut writer, &[header_of(batch)], batches, append.now, config),
+            _ => {
+                let headers: Headers = batches.iter().map(header_of).collect();
+                self.write(&mut writer, &headers, batches, append.now, config)
+            }
+        };
+        written.map(|written| Appended { log_append_time, ..written })
     }
 
     fn append_replica(

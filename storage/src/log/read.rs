@@ -120,7 +120,7 @@ struct View {
     end: Offset,
     /// From the one that `from` lies in to the one that `upper` lies in, each with the position
     /// that the read ends at where that is known.
-    parts: Vec<Part>,
+    parts: [Option<Part>; PARTS_MAX],
 }
 
 #[derive(Debug)]
@@ -149,12 +149,15 @@ impl View {
             return Err(ReadError::OutOfRange { requested: from, start: log_start, end });
         }
         let upper = upper.min(end);
-        let mut view = Self { from, upper, log_start, end, parts: Vec::new() };
+        let mut view = Self { from, upper, log_start, end, parts: Default::default() };
         if from >= upper {
             return Ok(view);
         }
         let holding = state.segments.partition_point(|segment| segment.base <= from);
         let mut rest = state.segments.iter().skip(holding.saturating_sub(1)).peekable();
+        // A second one is needed only where this one holds nothing from `from` on, which happens
+        // if compaction took the end of it.
+        let mut places = view.parts.iter_mut();
         while let Some(segment) = rest.next() {
             if segment.base >= upper {
                 break;
@@ -168,12 +171,8 @@ impl View {
                 Some(base) if base <= upper => Limit::Position(segment.size()),
                 _ => state.limit(segment, upper),
             };
-            view.parts.push(Part { segment: Arc::clone(segment), whole, limit, next: following });
-            // A second one is needed only where this one holds nothing from `from` on, which
-            // happens if compaction took the end of it.
-            if view.parts.len() == PARTS_MAX {
-                break;
-            }
+            let Some(place) = places.next() else { break };
+            *place = Some(Part { segment: Arc::clone(segment), whole, limit, next: following });
         }
         Ok(view)
     }
@@ -188,7 +187,7 @@ impl View {
             end: self.end,
             aborted: Vec::new(),
         };
-        for part in &self.parts {
+        for part in self.parts.iter().flatten() {
             let found = part.find(self.from, self.upper, limits);
             let found = found.map_err(|error| read_error(self.from, part.segment.base, error))?;
             let Some(range) = found else { continue };
