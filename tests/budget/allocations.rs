@@ -1,0 +1,110 @@
+//! Allocations of the broker for each request. One test, since all threads share the count.
+
+use bytes::Bytes;
+use milena_protocol::{
+    ErrorCode, Uuid,
+    messages::{
+        FetchRequest, ProduceRequest,
+        data::{
+            fetch::{FetchPartition, FetchTopic},
+            produce::{PartitionProduceData, TopicProduceData},
+        },
+    },
+};
+use milena_tests::{RawClient, TestBroker, data, request_frame};
+
+use crate::counting::allocations_beside;
+
+#[test]
+fn requests_keep_within_their_allocations() {
+    let found = [
+        ("produce of 1 KB, acks=1", produce(1_000, 1, "os"), 7),
+        ("produce of 1 KB, acks=all", produce(1_000, -1, "os"), 8),
+        ("produce of 1 KB, acks=all, synced", produce(1_000, -1, "ack"), 10),
+        ("produce of 1 MB, acks=1", produce(1_000_000, 1, "os"), 10),
+        ("fetch of 1 KB", fetch(1_000), 11),
+        ("fetch of 1 MB", fetch(1_000_000), 10),
+    ];
+    let beyond = found.iter().filter(|(_, count, budget)| count > budget);
+    let beyond: Vec<String> = beyond
+        .map(|(what, count, budget)| format!("{what}: {count} allocations, budget {budget}"))
+        .collect();
+    assert!(beyond.is_empty(), "{}", beyond.join("\n"));
+}
+
+fn produce(bytes: usize, acks: i16, policy: &str) -> u64 {
+    let broker = TestBroker::start(&[("log.flush.policy", policy)]);
+    let mut client = broker.connect();
+    let topic_id = data::create(&mut client, "t", 1, &[]);
+    let frame = request_frame(1, PRODUCE, &produce_of(topic_id, acks, &value(bytes)));
+    per_request(&mut client, &frame, |client| {
+        let answer = client.finish::<ProduceRequest>(PRODUCE, 1);
+        assert_eq!(answer.responses[0].partition_responses[0].error_code, ErrorCode::None);
+    })
+}
+
+fn fetch(bytes: usize) -> u64 {
+    let broker = TestBroker::start(&[("log.flush.policy", "os")]);
+    let mut client = broker.connect();
+    let topic_id = data::create(&mut client, "t", 1, &[]);
+    let stored = produce_of(topic_id, -1, &value(bytes));
+    let answer = client.ask(PRODUCE, &stored);
+    assert_eq!(answer.responses[0].partition_responses[0].error_code, ErrorCode::None);
+    let frame = request_frame(1, FETCH, &fetch_of(topic_id));
+    per_request(&mut client, &frame, |client| {
+        let answer = client.finish::<FetchRequest>(FETCH, 1);
+        let records = answer.responses[0].partitions[0].records.as_ref().unwrap();
+        assert!(records.len() >= bytes);
+    })
+}
+
+/// The broker's allocations for one of many requests, the first of which are not counted.
+fn per_request(client: &mut RawClient, frame: &[u8], finish: impl Fn(&mut RawClient)) -> u64 {
+    let mut ask = |times| {
+        for _ in 0..times {
+            client.send(frame);
+            finish(client);
+        }
+    };
+    ask(WARM_UP);
+    allocations_beside(|| ask(COUNTED)) / COUNTED
+}
+
+fn value(bytes: usize) -> String {
+    "v".repeat(bytes)
+}
+
+fn produce_of(topic_id: Uuid, acks: i16, value: &str) -> ProduceRequest {
+    let records: Bytes = data::batch(&[value]);
+    ProduceRequest {
+        acks,
+        timeout_ms: 10_000,
+        topic_data: vec![TopicProduceData {
+            topic_id,
+            partition_data: vec![PartitionProduceData { index: 0, records: Some(records.into()) }],
+            ..TopicProduceData::default()
+        }],
+        ..ProduceRequest::default()
+    }
+}
+
+fn fetch_of(topic_id: Uuid) -> FetchRequest {
+    FetchRequest {
+        min_bytes: 1,
+        max_bytes: 2 << 20,
+        topics: vec![FetchTopic {
+            topic_id,
+            partitions: vec![FetchPartition {
+                partition_max_bytes: 2 << 20,
+                ..FetchPartition::default()
+            }],
+            ..FetchTopic::default()
+        }],
+        ..FetchRequest::default()
+    }
+}
+
+const PRODUCE: i16 = 13;
+const FETCH: i16 = 18;
+const WARM_UP: u64 = 20;
+const COUNTED: u64 = 200;
