@@ -76,6 +76,19 @@ impl Connection {
         self.call_at(request, version, self.limit).await
     }
 
+    /// As [`Connection::call`], but at no newer version than this.
+    ///
+    /// # Errors
+    /// As [`Connection::call`].
+    pub async fn call_up_to<R: Request>(
+        &mut self,
+        request: &R,
+        newest: i16,
+    ) -> Result<R::Response, ClientError> {
+        let version = self.version_of::<R>()?.min(newest);
+        self.call_at(request, version, self.limit).await
+    }
+
     /// As [`Connection::call`] for a request that the broker itself may hold back for `held`.
     ///
     /// # Errors

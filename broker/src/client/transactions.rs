@@ -49,8 +49,7 @@ impl Cluster {
         &mut self,
         id: &str,
     ) -> Result<(i32, Described), ClientError> {
-        let what = format!("coordinator of transactional id {id}");
-        let node = self.find_coordinator(TRANSACTION_KEY, id, &what).await?;
+        let node = self.transaction_coordinator_of(id).await?;
         let request = DescribeTransactionsRequest { transactional_ids: vec![id.into()] };
         let what = format!("transactional id {id}");
         let mut tries = LOAD_TRIES;
@@ -64,6 +63,15 @@ impl Cluster {
         };
         ClientError::check(what, described.error_code, None)?;
         Ok((node, described))
+    }
+
+    /// The broker that coordinates a transactional id, once there is one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn transaction_coordinator_of(&mut self, id: &str) -> Result<i32, ClientError> {
+        let what = format!("coordinator of transactional id {id}");
+        self.find_coordinator(TRANSACTION_KEY, id, &what).await
     }
 
     /// The producers that a partition remembers.

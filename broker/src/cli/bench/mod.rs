@@ -14,6 +14,7 @@ mod partitions;
 mod produce;
 mod report;
 mod target;
+mod txn;
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,6 +41,7 @@ pub(super) enum Bench {
     Groups(groups::Groups),
     Connections(connections::Connections),
     Partitions(partitions::Partitions),
+    Txn(txn::Txn),
 }
 
 impl Bench {
@@ -61,6 +63,7 @@ impl Bench {
                 Self::Groups(load) => load.run().await,
                 Self::Connections(load) => load.run().await,
                 Self::Partitions(load) => load.run().await,
+                Self::Txn(load) => load.run().await,
             }
         })?;
         report.print(json)?;
@@ -75,6 +78,7 @@ impl Bench {
             Self::Groups(load) => &load.common,
             Self::Connections(load) => &load.common,
             Self::Partitions(load) => &load.common,
+            Self::Txn(load) => &load.common,
         }
     }
 }
