@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:9092
 # Passed on to the programs behind `make clients` and `make bench`, e.g. ARGS="--only kcat".
 ARGS ?=
 
-.PHONY: help run test ci fmt fmt-check lint doc clients exactly-once bench crash crash-states fuzz soak deny rust lint-parts
+.PHONY: help run test ci fmt fmt-check lint doc clients exactly-once bench bench-short profile crash crash-states fuzz soak deny rust lint-parts
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ run: rust ## Build the release binary and start a broker on $(LISTEN), data in .
 test: rust ## Run all tests that need nothing but Rust
 	$(CARGO) test --workspace --locked
 
-ci: fmt-check lint doc deny test clients ## What a change must pass, from fast to slow
+ci: fmt-check lint doc deny test bench-short clients ## What a change must pass, from fast to slow
 
 fmt: lint-parts ## Format the code
 	$(CARGO) fmt --all
@@ -43,7 +43,7 @@ exactly-once: rust ## Copy records in transactions while clients and broker are 
 
 bench: rust ## Measure against Apache Kafka in one run
 	$(CARGO) build --release --locked --bin milena
-	tests/bench/run --broker target/release/milena $(ARGS)
+	tests/bench/profile target/release/milena $(LOAD)
 
 # How long the long forms are; docs/RELIABILITY.md tells what they found. SEED repeats a run.
 KILLS ?= 300

@@ -1,0 +1,106 @@
+"""Tables, verdicts and plots of a comparison."""
+
+import datetime
+import os
+import pathlib
+import platform
+import subprocess
+
+import plot
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PLOTTED = ["CPU s/GB", "CPU us/request", "MB/s", "requests/s", "p99 us", "CPU s per second"]
+
+
+def write(path, results, options):
+    """The document, and its plots in a folder beside it."""
+    plots = path.parent / "benchmarks"
+    plots.mkdir(parents=True, exist_ok=True)
+    parts = [HEAD.format(**machine(), rounds=options.rounds, scale=options.scale, targets=verdicts(results))]
+    for result in results:
+        parts.append(f"## {result['name']}: {result['title']}\n\n{table_of(result)}\n")
+        figure = next((figure for figure in PLOTTED if figure in next(iter(result["figures"].values()))), None)
+        if figure:
+            drawn = plots / f"{result['name']}.svg"
+            bars = {name: figures[figure] for name, figures in result["figures"].items()}
+            drawn.write_text(plot.bars(f"{result['name']}: {figure}", bars))
+            parts.append(f"![{figure}](benchmarks/{drawn.name})\n")
+    path.write_text("\n".join(parts))
+
+
+def table_of(result):
+    columns = list(next(iter(result["figures"].values())))
+    lines = [[result["name"], *columns]]
+    lines += [[name, *(shown(figures[column]) for column in columns)] for name, figures in result["figures"].items()]
+    return aligned(lines)
+
+
+def verdicts(results):
+    """Each target with what was found."""
+    lines = [["row", "measure", "found", "target", "met"]]
+    for result in results:
+        for target in result["targets"]:
+            found = value_of(result["figures"], target)
+            if found is not None:
+                met = found >= target["bound"] if target["at_least"] else found <= target["bound"]
+                against = f" / {target['against']}" if target["against"] else ""
+                sign = ">=" if target["at_least"] else "<="
+                bound = f"{sign} {shown(target['bound'])}"
+                lines.append([result["name"], target["figure"] + against, shown(found), bound, "yes" if met else "no"])
+    return aligned(lines)
+
+
+def value_of(figures, target):
+    own, other = figures.get(target["subject"]), figures.get(target["against"])
+    if own is None or (target["against"] and not (other or {}).get(target["figure"])):
+        return None
+    return own[target["figure"]] / (other[target["figure"]] if target["against"] else 1)
+
+
+def aligned(lines):
+    """A Markdown table that is also readable as it stands."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    told = [lines[0], rule, *lines[1:]]
+    cells = [[line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:]))] for line in told]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def shown(value):
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def machine():
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return {
+        "date": datetime.date.today().isoformat(),
+        "commit": commit.stdout.strip(),
+        "cores": os.cpu_count(),
+        "memory": f"{memory:.0f}",
+        "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
+    }
+
+
+HEAD = """# Benchmarks
+
+Written by `make bench`, from one run on {date} at commit {commit}: {cores} cores, {memory} GB of memory, {system}.
+Load and broker share the cores. Brokers run beside each other and take turns; each figure is the median of {rounds}
+runs, at {scale} of the full volume. `make bench ARGS="--only NAME"` repeats one row.
+
+- **milena** leaves syncing to the page cache as Kafka does (`log.flush.policy=os`); **milena synced** is its default,
+  where `acks=all` is answered after an fdatasync that covers the batch.
+- **kafka** is Apache Kafka in KRaft mode as it comes; **kafka flushing** with `log.flush.interval.messages=1`.
+- **floor** receives the same bytes, checks CRC32C and writes them, or sends them with sendfile, and does nothing else;
+  **floor synced** shares an fdatasync among all that wait. It is `tests/bench/floor`.
+
+CPU is the broker process's own, which holds on a noisy machine; throughput and latencies depend on what else runs
+(*others*: cores that processes other than broker and load took meanwhile) and are to be
+compared within a row only. Latencies count from when a request was meant to be sent.
+
+## Targets
+
+{targets}
+"""

@@ -1,0 +1,382 @@
+"""The loads, the brokers that take part in each, and the figures that come of them."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+from drivers import INSTALLED
+from process import cpu_seconds, resident_mb
+
+HERE = pathlib.Path(__file__).resolve().parent
+ALL = []
+# What needs neither another client nor a tracer, and little time.
+SHORT = ["produce", "fetch", "fan-out", "small", "latency", "transactions", "idle", "partitions", "groups"]
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    title: str
+    subjects: list[str]
+    run: Callable
+    targets: list = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Target:
+    """`figure` of Milena's, divided by that of `against` if given, is at most (or at least) `bound`."""
+
+    figure: str
+    bound: float
+    against: str = ""
+    subject: str = "milena"
+    at_least: bool = False
+
+
+def row(name, title, subjects, *targets):
+    def add(run):
+        ALL.append(Row(name, title, subjects, run, list(targets)))
+        return run
+
+    return add
+
+
+def measure(row, subjects, generator, rounds):
+    """Alternating runs; medians of what they gave."""
+    figures = {subject.name: [] for subject in subjects}
+    state = {}
+    for subject in subjects:
+        if subject.name.startswith("kafka"):
+            row.run(generator, subject, state, "warm")  # lets the virtual machine compile what it will run
+    for at in range(rounds):
+        turn = at % len(subjects)
+        for subject in subjects[turn:] + subjects[:turn]:
+            figures[subject.name].append(row.run(generator, subject, state, str(at)))
+    medians = {
+        name: {key: statistics.median(figure[key] for figure in of_one) for key in of_one[0]}
+        for name, of_one in figures.items()
+    }
+    targets = [dataclasses.asdict(target) for target in row.targets]
+    return {"name": row.name, "title": row.title, "rounds": rounds, "figures": medians, "targets": targets}
+
+
+def common(figure):
+    """What every load of requests is described by."""
+    requests, gigabytes = figure["all_requests"], figure["all_bytes"] / 1e9
+    found = {
+        "records/s": figure["records_per_s"],
+        "requests/s": figure["requests_per_s"],
+        "MB/s": figure["mb_per_s"],
+        "p50 us": figure["latency_p50_us"],
+        "p99 us": figure["latency_p99_us"],
+        "p99.9 us": figure["latency_p999_us"],
+        "max us": figure["latency_max_us"],
+        "CPU us/request": figure["broker_cpu_s"] / requests * 1e6 if requests else 0.0,
+        "RSS MB": figure["rss_mb"],
+        "peak MB": figure["rss_peak_mb"],
+        "others": figure["others_share"],
+    }
+    return found | ({"CPU s/GB": figure["broker_cpu_s"] / gigabytes} if gigabytes else {})
+
+
+def on_a_topic(generator, subject, name, load):
+    """Runs `load` on a topic that is gone afterwards, so that no disk fills up."""
+    generator.topic(subject, "create", name)
+    try:
+        return load()
+    finally:
+        generator.topic(subject, "delete", name)
+
+
+def produce(generator, subject, name, *arguments, mb=2000, seconds=30):
+    mb = max(20, int(mb * generator.scale))
+    length = ["--warmup", 0, "--seconds", seconds, "--mb", mb]
+    load = ["produce", "--topic", name, *length, *arguments]
+    return on_a_topic(generator, subject, name, lambda: common(generator.bench(subject, *load)))
+
+
+BIG = ["--batch-bytes", 1_000_000, "--connections", 2]
+SMALL = ["--batch-bytes", 1100, "--record-bytes", 1000, "--connections", 64, "--in-flight", 1]
+CPU = "CPU s/GB"
+PER_REQUEST = "CPU us/request"
+
+
+@row("produce-1k", "produce, 1 MB batches of 1 KB records, acks=1, not synced", ["milena", "kafka", "floor"],
+     Target(CPU, 1.3, "floor"), Target(CPU, 0.25, "kafka"))
+def produce_1k(generator, subject, _state, at):
+    return produce(generator, subject, f"p1k-{at}", *BIG, "--acks", "1")
+
+
+@row("produce-100", "the same with records of 100 B", ["milena", "kafka", "floor"],
+     Target(CPU, 1.3, "floor"), Target(CPU, 0.25, "kafka"))
+def produce_100(generator, subject, _state, at):
+    return produce(generator, subject, f"p100-{at}", *BIG, "--acks", "1", "--record-bytes", 100)
+
+
+@row("produce-synced", "1 MB batches of 1 KB records, acks=all; Milena and one floor sync before they answer",
+     ["milena synced", "kafka", "kafka flushing", "floor synced"],
+     Target("MB/s", 1.0, "kafka", "milena synced", at_least=True),
+     Target(CPU, 1.4, "floor synced", "milena synced"),
+     Target("MB/s", 10.0, "kafka flushing", "milena synced", at_least=True))
+def produce_synced(generator, subject, _state, at):
+    return produce(generator, subject, f"sync-{at}", *BIG, "--acks", "all", mb=1000)
+
+
+@row("fetch", "fetch from the start, answers of 1 MB, from the page cache", ["milena", "kafka", "floor"],
+     Target(CPU, 1.25, "floor"), Target(CPU, 1 / 3, "kafka"))
+def fetch(generator, subject, state, _at):
+    name = "fetched"
+    if (subject.name, name) not in state:
+        generator.topic(subject, "create", name)
+        generator.bench(subject, "produce", "--topic", name, *BIG, "--mb", 400, "--seconds", 60, "--warmup", 0)
+        state[subject.name, name] = True
+    mb = max(20, int(4000 * generator.scale))
+    load = ["consume", "--topic", name, "--fetch-bytes", 1_050_000, "--mb", mb, "--seconds", 30, "--warmup", 0]
+    return common(generator.bench(subject, *load))
+
+
+@row("fan-out", "fetch while producing: 50 MB/s in, three readers at the tail", ["milena", "kafka"],
+     Target("CPU s per second", 1 / 3, "kafka"))
+def fan_out(generator, subject, _state, at):
+    name, seconds = f"fan-{at}", max(1.0, 10 * generator.scale)
+
+    def load():
+        reader = ["consume", "--topic", name, "--follow", "--connections", 3]
+        readers = generator.start(subject, *reader, "--seconds", seconds, "--warmup", 0)
+        writer = ["produce", "--topic", name, "--rate", 50_000, "--batch-bytes", 100_000, "--acks", "1"]
+        figure = generator.bench(subject, *writer, "--seconds", seconds, "--warmup", 0)
+        read, _ = readers.communicate(timeout=120)
+        got = json.loads(read)
+        return {
+            "in MB/s": figure["mb_per_s"],
+            "out MB/s": got["mb_per_s"],
+            "CPU s per second": figure["broker_cpu_s"] / figure["seconds"],
+            "p99 us": figure["latency_p99_us"],
+            "RSS MB": figure["rss_mb"],
+        }
+
+    return on_a_topic(generator, subject, name, load)
+
+
+@row("small", "requests of 1 KB on 64 connections, one at a time each, acks=1", ["milena", "kafka", "floor"],
+     Target(PER_REQUEST, 1.5, "floor"), Target(PER_REQUEST, 0.25, "kafka"))
+def small(generator, subject, _state, at):
+    return produce(generator, subject, f"small-{at}", *SMALL, "--acks", "1", mb=200, seconds=20)
+
+
+@row("small-synced", "the same, acks=all, synced before they are answered",
+     ["milena synced", "kafka flushing", "floor synced"],
+     Target("requests/s", 0.8, "floor synced", "milena synced", at_least=True))
+def small_synced(generator, subject, _state, at):
+    return produce(generator, subject, f"small-sync-{at}", *SMALL, "--acks", "all", mb=100, seconds=10)
+
+
+def latency(generator, subject, name, *arguments):
+    seconds = max(1.0, 10 * generator.scale)
+    load = ["latency", "--topic", name, *arguments, "--seconds", seconds, "--warmup", min(2.0, seconds)]
+    return on_a_topic(generator, subject, name, lambda: common(generator.bench(subject, *load)))
+
+
+@row("latency", "end to end, 1,000 records of 1 KB a second, acks=1", ["milena", "kafka"],
+     Target("p99 us", 1 / 3, "kafka"))
+def latency_idle(generator, subject, _state, at):
+    return latency(generator, subject, f"lat-{at}", "--rate", 1000, "--acks", "1")
+
+
+@row("latency-loaded", "end to end at 100 MB/s, batches of 100 records of 1 KB, acks=all, Milena synced",
+     ["milena synced", "kafka"], Target("p99 us", 1.0, "kafka", "milena synced"))
+def latency_loaded(generator, subject, _state, at):
+    return latency(generator, subject, f"load-{at}", "--rate", 100_000, "--batch-records", 100, "--acks", "all")
+
+
+@row("transactions", "transactions committed one after the other every 100 ms at 10 MB/s", ["milena synced", "kafka"])
+def transactions(generator, subject, _state, at):
+    name, seconds = f"txn-{at}", max(1.0, 10 * generator.scale)
+    load = ["txn", "--topic", name, "--rate", 10_000, "--batch-bytes", 20_000, "--seconds", seconds, "--warmup", 1]
+    return on_a_topic(generator, subject, name, lambda: common(generator.bench(subject, *load)))
+
+
+@row("librdkafka-produce", "librdkafka's producer, 1 KB records, acks=all", ["milena", "milena synced", "kafka"])
+def librdkafka_produce(generator, subject, _state, at):
+    return librdkafka(generator, subject, f"rdk-{at}", "produce")
+
+
+@row("librdkafka-consume", "librdkafka's consumer of the same records", ["milena", "kafka"])
+def librdkafka_consume(generator, subject, _state, at):
+    return librdkafka(generator, subject, f"rdk-{at}", "consume")
+
+
+def librdkafka(generator, subject, name, what):
+    count, size = max(20_000, int(500_000 * generator.scale)), 1000
+    python = INSTALLED / "python/bin/python"
+
+    def command(what):
+        options = ["--bootstrap", subject.address, "--topic", name, "--count", count, "--size", size]
+        return [python, HERE / "load.py", what, *map(str, options)]
+
+    def load():
+        if what == "consume":
+            subprocess.run(command("produce"), check=True, capture_output=True)
+        figure = generator.around(subject, command(what))
+        return of_client(figure, count, size, figure["seconds"])
+
+    return on_a_topic(generator, subject, name, load)
+
+
+@row("java-produce", "Java's producer-perf-test, 1 KB records, acks=all", ["milena", "milena synced", "kafka"])
+def java_produce(generator, subject, _state, at):
+    name, count, size = f"java-{at}", max(20_000, int(500_000 * generator.scale)), 1000
+    tool = ["java", "-Xmx512m", "-cp", f"{INSTALLED}/kafka-tools/lib/*", "org.apache.kafka.tools.ProducerPerformance"]
+    properties = [f"bootstrap.servers={subject.address}", "acks=all", "batch.size=900000", "linger.ms=5"]
+    options = ["--topic", name, "--num-records", count, "--record-size", size, "--throughput", -1]
+
+    def load():
+        cpu = cpu_seconds(subject.pid)
+        command = [*tool, *map(str, options), "--producer-props", *properties]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().splitlines()[-1]
+        found = re.search(r"([\d.]+) records/sec.* ([\d.]+) ms 50th.* ([\d.]+) ms 99th", told)
+        figure = {"broker_cpu_s": cpu_seconds(subject.pid) - cpu, "rss_mb": resident_mb(subject.pid)}
+        return of_client(figure, count, size, count / float(found[1])) | {
+            "p50 us": float(found[2]) * 1000, "p99 us": float(found[3]) * 1000}
+
+    return on_a_topic(generator, subject, name, load)
+
+
+def of_client(figure, count, size, seconds):
+    return {
+        "records/s": count / seconds,
+        "MB/s": count * size / 1e6 / seconds,
+        CPU: figure["broker_cpu_s"] / (count * size / 1e9),
+        "RSS MB": figure["rss_mb"],
+    }
+
+
+@row("idle", "start-up and idle memory; 1,000 consumers that wait for records that do not come", ["milena", "kafka"],
+     Target("start ms", 50), Target("idle RSS MB", 15), Target("waiting CPU %", 0.2))
+def idle(generator, subject, _state, at):
+    begun = restart(subject)
+    started_ms = (time.monotonic() - begun) * 1000
+    rss = resident_mb(subject.pid)
+    name, seconds = f"idle-{at}", max(2.0, 10 * generator.scale)
+
+    def load():
+        count = max(20, int(1000 * generator.scale))
+        waiting = ["connections", "--fetch", name, "--count", count, "--wait", 60_000, "--timeout", 90]
+        # They are killed in the end: a wait is not given up before its time.
+        consumers = generator.start(subject, *waiting, "--seconds", 3 * seconds + 30, "--warmup", 0)
+        time.sleep(seconds / 2)
+        before = cpu_seconds(subject.pid)
+        time.sleep(seconds)
+        spent = cpu_seconds(subject.pid) - before
+        consumers.kill()
+        consumers.communicate()
+        return {"start ms": started_ms, "idle RSS MB": rss, "waiting CPU %": 100 * spent / seconds}
+
+    return on_a_topic(generator, subject, name, load)
+
+
+@row("connections", "20,000 connections that are silent", ["milena", "kafka"], Target("KB each", 10))
+def connections(generator, subject, _state, _at):
+    restart(subject)
+    count = max(200, int(20_000 * generator.scale))
+    before = resident_mb(subject.pid)
+    load = ["connections", "--count", count, "--seconds", max(2.0, 8 * generator.scale), "--warmup", 0]
+    holding = generator.start(subject, *load)
+    peak = before
+    while holding.poll() is None:
+        peak = max(peak, resident_mb(subject.pid))
+        time.sleep(0.2)
+    told, errors = holding.communicate()
+    if holding.returncode:
+        raise SystemExit(f"connections to {subject.name} failed: {errors.strip()}")
+    return {"open/s": count / json.loads(told)["open_seconds"], "KB each": (peak - before) * 1000 / count}
+
+
+@row("partitions", "a fetch session of 10,000 partitions with 10 active, beside one of those 10 alone",
+     ["milena", "kafka"],
+     Target("cost of many", 1.5), Target("RSS MB", 100), Target("start ms", 1000))
+def partitions(generator, subject, _state, _at):
+    many = max(100, int(10_000 * generator.scale))
+    seconds = max(1.0, 5 * generator.scale)
+    length = ["--seconds", seconds, "--warmup", 0, "--timeout", 120]
+    few = generator.bench(subject, "partitions", "--count", 10, "--active", 10, "--topic", "few", *length)
+    all_ = generator.bench(subject, "partitions", "--count", many, "--active", 10, "--topic", "many", *length)
+    rss = resident_mb(subject.pid)
+    begun = restart(subject)
+    return {
+        "cost of many": all_["broker_cpu_s"] / all_["all_requests"] / (few["broker_cpu_s"] / few["all_requests"]),
+        "make s": all_["make_seconds"],
+        "p50 us": all_["latency_p50_us"],
+        "p99 us": all_["latency_p99_us"],
+        "RSS MB": rss,
+        "start ms": (time.monotonic() - begun) * 1000,
+    }
+
+
+@row("groups", "1,000 groups of 5 members that commit every second", ["milena", "kafka"])
+def groups(generator, subject, _state, _at):
+    count = max(10, int(1000 * generator.scale))
+    load = ["groups", "--groups", count, "--members", 5, "--seconds", max(2.0, 10 * generator.scale)]
+    return of_groups(generator.bench(subject, *load, "--timeout", 120))
+
+
+@row("group", "one group of 5,000 members over 1,000 partitions", ["milena", "kafka"])
+def group(generator, subject, _state, _at):
+    members, count = max(50, int(5000 * generator.scale)), max(10, int(1000 * generator.scale))
+    load = ["groups", "--groups", 1, "--members", members, "--partitions", count, "--topic", "one-group"]
+    return of_groups(generator.bench(subject, *load, "--seconds", max(2.0, 10 * generator.scale), "--timeout", 120))
+
+
+def of_groups(figure):
+    return {
+        "all in s": figure["all_in_seconds"],
+        "commits/s": figure["requests_per_s"],
+        "p50 us": figure["latency_p50_us"],
+        "p99 us": figure["latency_p99_us"],
+        "heartbeat p99 us": figure["heartbeat_p99_us"],
+        "CPU s": figure["broker_cpu_s"],
+        "RSS MB": figure["rss_mb"],
+    }
+
+
+@row("syscalls", "system calls for each request of 1 MB, by strace", ["milena", "floor"],
+     Target("produce", 4.0), Target("fetch", 4.0))
+def syscalls(generator, subject, _state, at):
+    if shutil.which("strace") is None:
+        raise SystemExit("strace is not installed: system calls cannot be counted")
+    name = f"sys-{at}"
+    mb = max(40, int(200 * generator.scale))
+    # One connection and one request at a time: what the client does beside it changes nothing.
+    one = ["--topic", name, "--connections", 1, "--mb", mb, "--seconds", 60, "--warmup", 0]
+
+    def load():
+        counts = {}
+        for what, more in (("produce", ["--in-flight", 1, "--acks", "1"]), ("fetch", ["--fetch-bytes", 1_050_000])):
+            with tempfile.NamedTemporaryFile("r") as told:
+                command = ["strace", "-f", "-c", "-qq", "-o", told.name, "-p", str(subject.pid)]
+                tracer = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+                time.sleep(0.5)
+                figure = generator.bench(subject, "consume" if what == "fetch" else what, *one, *more)
+                tracer.terminate()
+                tracer.wait()
+                total = [line.split() for line in told.read().splitlines() if line.rstrip().endswith(" total")]
+            counts[what] = int(total[0][3]) / figure["all_requests"]
+        return counts
+
+    return on_a_topic(generator, subject, name, load)
+
+
+def restart(subject):
+    """Stops it in good order and starts it on what it has; returns when that began."""
+    subject.broker.stop()
+    begun = time.monotonic()
+    subject.broker.start()
+    return begun
