@@ -42,6 +42,12 @@ pub(super) struct Reader<'a> {
     pub(super) transactional: bool,
 }
 
+impl Reader<'_> {
+    fn is_nobody(&self) -> bool {
+        self.epoch < 0 && self.member.is_none_or(str::is_empty) && self.instance.is_none()
+    }
+}
+
 impl Group {
     /// A group of which nothing is known yet: it may be one that only commits.
     pub(super) fn new(id: Str, now: Timestamp) -> Self {
@@ -135,6 +141,8 @@ impl Group {
             Kind::Classic(group) => {
                 group.check_commit(member, who.instance, who.epoch, who.transactional)
             }
+            // As in a classic group: clients before Kafka 2.5 do not say in a transaction who they are.
+            Kind::Consumer(_) if who.transactional && who.is_nobody() => Ok(()),
             Kind::Consumer(group) => group.check_commit(member, who.epoch, who.speaks_epochs),
         }
     }

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use milena_protocol::{ErrorCode, messages::ConsumerGroupHeartbeatRequest};
+use milena_protocol::{
+    ErrorCode,
+    messages::{
+        ConsumerGroupHeartbeatRequest, TxnOffsetCommitRequest,
+        txn::txn_offset_commit::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic},
+    },
+};
 
 use super::{super::State, Owned, Table, alive, given, join, owning};
-use crate::coordinator::group::Request;
+use crate::coordinator::group::{InTransaction, Reply, Request, bench::GROUP};
 
 /// `a` and `b` share the four partitions of `t` in epoch 2; what each reads.
 fn two_members(table: &mut Table) -> (Owned, Owned) {
@@ -160,4 +166,37 @@ fn offsets_outlive_the_group_and_its_records_do_not() {
         matches!(gone, crate::coordinator::group::Reply::Delete(result) if result.error_code.is_ok())
     );
     assert!(table.bench.group().is_none() && table.bench.restarted().group().is_none());
+}
+
+#[test]
+fn in_a_transaction_a_member_is_held_to_its_epoch_and_nobody_has_none() {
+    let mut table = Table::new(&[("t", 4)]);
+    let current = table.join("a", &["t"]).member_epoch;
+    for (member, epoch, code) in [
+        ("a", current, ErrorCode::None),
+        ("a", current - 1, ErrorCode::StaleMemberEpoch),
+        ("b", current, ErrorCode::UnknownMemberId),
+        ("", -1, ErrorCode::None),
+    ] {
+        let topic = TxnOffsetCommitRequestTopic {
+            name: "t".into(),
+            partitions: vec![TxnOffsetCommitRequestPartition::default()],
+            ..TxnOffsetCommitRequestTopic::default()
+        };
+        let request = TxnOffsetCommitRequest {
+            group_id: GROUP.into(),
+            member_id: member.into(),
+            generation_id_or_member_epoch: epoch,
+            topics: vec![topic],
+            ..TxnOffsetCommitRequest::default()
+        };
+        let (absent_group, stale_epoch) = (ErrorCode::GroupIdNotFound, ErrorCode::StaleMemberEpoch);
+        let request = InTransaction { request, absent_group, stale_epoch };
+        let Reply::CommitInTransaction(told) =
+            table.bench.answer(Request::CommitInTransaction(request))
+        else {
+            panic!("a commit");
+        };
+        assert_eq!(told.topics[0].partitions[0].error_code, code, "{member} in {epoch}");
+    }
 }
