@@ -41,7 +41,20 @@ exactly-once: rust ## Copy records in transactions while clients and broker are 
 	tests/clients/setup.sh
 	python3 tests/clients/exactly_once.py --broker target/release/milena $(ARGS)
 
-bench: rust ## Measure against Apache Kafka in one run
+BENCH = tests/bench/run --broker target/release/milena --floor target/release/milena-floor
+
+bench: rust ## Measure against Apache Kafka and a floor in one run, and write docs/BENCHMARKS.md
+	$(CARGO) build --release --locked --bin milena --bin milena-floor
+	$(BENCH) --document docs/BENCHMARKS.md $(ARGS)
+
+bench-short: rust ## Show in a minute that the measuring works, without Kafka; its figures mean nothing
+	$(CARGO) build --release --locked --bin milena --bin milena-floor
+	$(BENCH) --short $(ARGS)
+
+# The load to look at the broker under, as `milena bench` takes it.
+LOAD ?= produce --batch-bytes 1100 --connections 64 --in-flight 1 --acks 1
+
+profile: rust ## Show where the broker's time goes under $(LOAD); needs perf
 	$(CARGO) build --release --locked --bin milena
 	tests/bench/profile target/release/milena $(LOAD)
 
