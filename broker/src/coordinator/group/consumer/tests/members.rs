@@ -161,10 +161,8 @@ fn offsets_outlive_the_group_and_its_records_do_not() {
     table.join("a", &["t"]);
     table.heartbeat(alive("a", -1)).unwrap();
     table.compare_with_replay();
-    let gone = table.bench.answer(Request::Delete(crate::coordinator::group::bench::GROUP.into()));
-    assert!(
-        matches!(gone, crate::coordinator::group::Reply::Delete(result) if result.error_code.is_ok())
-    );
+    let gone = table.bench.answer(Request::Delete(GROUP.into()));
+    assert!(matches!(gone, Reply::Delete(result) if result.error_code.is_ok()));
     assert!(table.bench.group().is_none() && table.bench.restarted().group().is_none());
 }
 
