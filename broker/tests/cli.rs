@@ -221,6 +221,8 @@ fn each_load_runs_and_tells_what_it_moved() {
     assert!(consumed["latency_p50_us"].as_f64() > Some(0.0), "{consumed}");
     let arrived = run("latency --seconds 60 --mb 1 --rate 10000 --batch-records 50");
     assert!(arrived["all_records"].as_u64() >= Some(1000), "{arrived}");
+    let committed = run("txn --seconds 60 --mb 1");
+    assert!(committed["all_bytes"].as_u64() >= Some(1_000_000), "{committed}");
     let groups = run("groups --groups 2 --members 2 --partitions 3 --seconds 0.2");
     assert_eq!(groups["members"], 4);
     let open = run("connections --count 20 --fetch t --wait 10 --seconds 0.2");
