@@ -347,7 +347,8 @@ impl ProducerStates {
         if let Origin::Verified(guard) = origin
             && batch.transactional
             && !self.has_open_transaction(batch.producer, batch.epoch)
-            && !guard.is_some_and(|guard| self.verifications.is_open(batch.producer, guard))
+            && !guard
+                .is_some_and(|guard| self.verifications.is_open(batch.producer, batch.epoch, guard))
         {
             return Check::Unverified;
         }
@@ -361,7 +362,7 @@ impl ProducerStates {
             None if batch.transactional
                 && origin.is_producer()
                 && batch.first_sequence > 0
-                && self.verifications.begins_at_zero(batch.producer) =>
+                && self.verifications.begins_at_zero(batch.producer, batch.epoch) =>
             {
                 Check::OutOfOrder { last: NO_SEQUENCE, first: batch.first_sequence }
             }
@@ -403,7 +404,7 @@ impl ProducerStates {
 
     /// A batch that waits for its coordinator's word comes before those after it.
     fn check_overtaking(&self, batch: &ProducerBatch) -> Check {
-        match self.verifications.lowest_sequence(batch.producer) {
+        match self.verifications.lowest_sequence(batch.producer, batch.epoch) {
             Some(lowest) if batch.transactional && batch.first_sequence > lowest => {
                 Check::OutOfOrder { last: lowest, first: batch.first_sequence }
             }

@@ -400,6 +400,41 @@ fn a_batch_does_not_overtake_one_that_waits_for_its_coordinator() {
 }
 
 #[test]
+fn a_question_of_a_fenced_producer_does_not_stop_its_successor() {
+    let mut states = ProducerStates::new(1000);
+    let in_epoch = |epoch, sequence| ProducerBatch {
+        epoch: ProducerEpoch(epoch),
+        first_sequence: sequence,
+        last_sequence: sequence,
+        ..transactional(1)
+    };
+    let begin = |states: &mut ProducerStates, batch: &ProducerBatch, bumps| {
+        let (epoch, sequence) = (batch.epoch, batch.first_sequence);
+        states.begin_verification(batch.producer, epoch, sequence, bumps, Timestamp(0))
+    };
+    for sequence in 0..=6 {
+        let at = Offset(i64::from(sequence));
+        states.record(&in_epoch(4, sequence), at, at, Timestamp(0));
+    }
+    // Its coordinator refuses it, so that nothing is written that would settle the question.
+    assert!(begin(&mut states, &in_epoch(3, 2), true).is_some());
+    assert_eq!(states.check(&in_epoch(4, 7), Origin::Verified(None)), Check::Accept);
+
+    // Where the successor has not written yet, it is not bound by the other's question, and its
+    // own stays what it is when the other one asks again.
+    let mut states = ProducerStates::new(1000);
+    let old = begin(&mut states, &in_epoch(3, 2), true);
+    assert_eq!(states.check(&in_epoch(4, 5), Origin::Client), Check::Accept);
+    let new = begin(&mut states, &in_epoch(4, 5), false);
+    assert_ne!(old, new);
+    let joined = begin(&mut states, &in_epoch(3, 0), true);
+    assert_eq!(states.check(&in_epoch(4, 5), Origin::Verified(new)), Check::Accept);
+    for guard in [old, joined] {
+        assert_eq!(states.check(&in_epoch(3, 0), Origin::Verified(guard)), Check::Unverified);
+    }
+}
+
+#[test]
 fn questions_that_nobody_settles_are_forgotten() {
     let mut states = ProducerStates::new(1000);
     let begin = |states: &mut ProducerStates, producer: i64, at| {

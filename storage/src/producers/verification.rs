@@ -4,6 +4,9 @@
 //! Between the question and the append the transaction may end, and another one begin. So each
 //! question has a guard, which is void as soon as the producer has written a transactional batch
 //! or a marker has come: what was asked about then is not what would be written.
+//!
+//! A question is of one epoch. One that a fenced producer has left unanswered says nothing of its
+//! successor's batches.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +36,8 @@ struct Verification {
 }
 
 impl Verifications {
-    /// Asks about a batch, or joins the question about an earlier one.
+    /// Asks about a batch, or joins the question about an earlier one. A newer epoch takes the
+    /// place of an older one; an older one changes nothing, and the guard it gets is void for it.
     pub(super) fn begin(
         &mut self,
         producer: ProducerId,
@@ -42,11 +46,13 @@ impl Verifications {
         bumps: bool,
         now: Timestamp,
     ) -> VerificationGuard {
-        if let Some(known) = self.open.get_mut(&producer) {
-            if epoch > known.epoch || (epoch == known.epoch && sequence < known.lowest_sequence) {
-                (known.epoch, known.lowest_sequence) = (epoch, sequence);
+        if let Some(known) = self.open.get_mut(&producer)
+            && known.epoch >= epoch
+        {
+            if known.epoch == epoch {
+                known.lowest_sequence = known.lowest_sequence.min(sequence);
+                known.bumps |= bumps;
             }
-            known.bumps |= bumps;
             return known.guard;
         }
         if self.open.len() >= QUESTIONS_MAX {
@@ -71,18 +77,31 @@ impl Verifications {
         self.open.retain(|_, question| question.since > oldest);
     }
 
-    pub(super) fn is_open(&self, producer: ProducerId, guard: VerificationGuard) -> bool {
-        self.open.get(&producer).is_some_and(|question| question.guard == guard)
+    pub(super) fn is_open(
+        &self,
+        producer: ProducerId,
+        epoch: ProducerEpoch,
+        guard: VerificationGuard,
+    ) -> bool {
+        self.of(producer, epoch).is_some_and(|question| question.guard == guard)
     }
 
     /// Whether the producer has an epoch for each transaction, in which it counts from 0.
-    pub(super) fn begins_at_zero(&self, producer: ProducerId) -> bool {
-        self.open.get(&producer).is_some_and(|question| question.bumps)
+    pub(super) fn begins_at_zero(&self, producer: ProducerId, epoch: ProducerEpoch) -> bool {
+        self.of(producer, epoch).is_some_and(|question| question.bumps)
     }
 
     /// The sequence of the first batch that waits.
-    pub(super) fn lowest_sequence(&self, producer: ProducerId) -> Option<i32> {
-        self.open.get(&producer).map(|question| question.lowest_sequence)
+    pub(super) fn lowest_sequence(
+        &self,
+        producer: ProducerId,
+        epoch: ProducerEpoch,
+    ) -> Option<i32> {
+        self.of(producer, epoch).map(|question| question.lowest_sequence)
+    }
+
+    fn of(&self, producer: ProducerId, epoch: ProducerEpoch) -> Option<&Verification> {
+        self.open.get(&producer).filter(|question| question.epoch == epoch)
     }
 }
 
