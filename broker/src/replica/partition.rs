@@ -115,7 +115,7 @@ impl Partition {
     }
 
     /// The log as it is now; another one, with the same records, once it was moved to another
-    /// directory. What writes to it goes through [`Partition::write`].
+    /// directory. What is written goes through this partition, not through the log.
     #[must_use]
     pub fn log(&self) -> Arc<Log> {
         Arc::clone(&self.place.load().log)
