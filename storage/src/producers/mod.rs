@@ -273,7 +273,7 @@ impl ProducerStates {
 
     /// Starts again from the newest snapshot in `dir` that fits a log of `start..end`, and returns
     /// the offset from which the log must be replayed into this state. Snapshots outside the log
-    /// and damaged ones are removed.
+    /// and damaged ones are removed for good, before anything is appended where they stood.
     ///
     /// A snapshot does not say when its producers were last heard of, only which timestamp their
     /// last batch has, which may lie far back. So each counts as heard of at `now`.
@@ -285,10 +285,9 @@ impl ProducerStates {
         end: Offset,
         now: Timestamp,
     ) -> io::Result<Offset> {
-        let outside = snapshot::list(disk, dir)?;
-        for at in outside.into_iter().filter(|at| !(start..=end).contains(at)) {
-            snapshot::remove(disk, dir, at)?;
-        }
+        let mut outside = snapshot::list(disk, dir)?;
+        outside.retain(|at| !(start..=end).contains(at));
+        snapshot::remove(disk, dir, &outside)?;
         self.restore_before(disk, dir, start, end, now)
     }
 
@@ -314,7 +313,7 @@ impl ProducerStates {
                 }
                 Found::Damaged { reason } => {
                     warn!(dir = %dir.display(), at = at.0, reason, "removed a damaged snapshot");
-                    snapshot::remove(disk, dir, at)?;
+                    snapshot::remove(disk, dir, &[at])?;
                 }
                 Found::Absent => {}
             }

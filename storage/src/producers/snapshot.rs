@@ -84,8 +84,13 @@ pub(super) fn write(
     file.write_all_at(&mut [IoSlice::new(&encode(entries))], 0)
 }
 
-pub(super) fn remove(disk: &dyn Disk, dir: &Path, offset: Offset) -> io::Result<()> {
-    disk.remove_file(&path(dir, offset))
+/// Removes the snapshots at `offsets`, so that no crash brings them back: the log may come to have
+/// other batches below an offset that one of them is named by, and then it would be believed.
+pub(super) fn remove(disk: &dyn Disk, dir: &Path, offsets: &[Offset]) -> io::Result<()> {
+    for &offset in offsets {
+        disk.remove_file(&path(dir, offset))?;
+    }
+    if offsets.is_empty() { Ok(()) } else { disk.sync_dir(dir) }
 }
 
 fn path(dir: &Path, offset: Offset) -> PathBuf {

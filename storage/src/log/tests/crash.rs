@@ -13,6 +13,14 @@ use crate::{
 
 const DIR: &str = "/log";
 
+/// The directory's own name is the manager's business.
+fn empty_disk() -> SimDisk {
+    let disk = SimDisk::new();
+    disk.create_dir_all(Path::new(DIR)).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    disk
+}
+
 fn reopen(disk: &SimDisk, recovery_point: i64) -> Result<(Log, Recovered), OpenError> {
     let open = OpenLog { recovery_point: Offset(recovery_point), ..fresh() };
     Log::open(Arc::new(disk.clone()), Path::new(DIR), Arc::new(small()), open)
@@ -62,10 +70,7 @@ fn check_prefix(log: &Log, appended: &[Bytes], synced: Offset, context: &str) {
 
 #[test]
 fn a_crash_between_any_two_changes_leaves_a_prefix_with_all_that_was_synced() {
-    let empty = SimDisk::new();
-    // The directory's own name is the manager's business.
-    empty.create_dir_all(Path::new(DIR)).unwrap();
-    empty.sync_dir(Path::new("/")).unwrap();
+    let empty = empty_disk();
     let whole = empty.fork();
     workload(&whole);
     let changes = whole.changes() - empty.changes();
@@ -340,6 +345,78 @@ fn a_producer_may_repeat_any_of_its_last_batches_after_a_restart() {
         }
         assert!(log.append(sent[1].clone(), client()).is_err(), "only five are remembered");
         assert_eq!(log.append(sent[7].clone(), client()).unwrap().base_offset, end);
+    }
+}
+
+/// A batch of a producer that no other batch of the log has.
+fn of_a_producer(value: &[u8]) -> Bytes {
+    let mut builder = BatchBuilder::new(Codec::None);
+    builder = builder.producer(ProducerId(7), ProducerEpoch(0), 0);
+    builder.append(NOW, None, Some(value), &[]).unwrap();
+    builder.build().unwrap()
+}
+
+/// Appends a few batches without a producer; whatever a crash leaves then, none is known.
+fn check_that_no_producer_comes_back(disk: &SimDisk, log: &Log) {
+    assert_eq!(log.producers(), []);
+    for at in 0..4 {
+        append(log, NOW.0 + at, &["other"]);
+    }
+    log.flush().unwrap();
+    for seed in 0..8 {
+        let disk = disk.fork();
+        disk.crash(seed);
+        let (log, _) = reopen(&disk, 0).unwrap();
+        assert_eq!(log.producers(), [], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_producer_whose_batches_a_crash_took_does_not_come_back_with_the_next() {
+    let disk = empty_disk();
+    let (log, _) = reopen(&disk, 0).unwrap();
+    append(&log, NOW.0, &["kept"]);
+    let kept = log.size_bytes();
+    log.append(of_a_producer(&[b'x'; 500]), client()).unwrap();
+    append(&log, NOW.0, &["y".repeat(500).as_str()]);
+    assert_eq!(log.segment_count(), 2, "{log:?}");
+    log.flush().unwrap();
+    drop(log);
+    // A crash left the snapshot of the roll, but not all that it tells of.
+    let path = |name: &str| Path::new(DIR).join(name);
+    let snapshot = disk.open(&path("00000000000000000002.snapshot"), Mode::ReadWrite).unwrap();
+    snapshot.sync_data().unwrap();
+    let first = disk.open(&path("00000000000000000000.log"), Mode::ReadWrite).unwrap();
+    first.set_len(kept + 10).unwrap();
+    first.sync_data().unwrap();
+    disk.remove_file(&path("00000000000000000002.log")).unwrap();
+    disk.sync_dir(Path::new(DIR)).unwrap();
+
+    let (log, _) = reopen(&disk, 0).unwrap();
+    assert_eq!(log.end_offset(), Offset(1));
+    check_that_no_producer_comes_back(&disk, &log);
+}
+
+#[test]
+fn a_producer_whose_batches_were_truncated_does_not_come_back_after_a_crash() {
+    let disk = empty_disk();
+    for to in [0, 1] {
+        let disk = disk.fork();
+        let (log, _) = reopen(&disk, 0).unwrap();
+        append(&log, NOW.0, &["kept"]);
+        log.append(of_a_producer(b"cut"), client()).unwrap();
+        let end = log.close().unwrap();
+        drop(log);
+        let snapshot = Path::new(DIR).join("00000000000000000002.snapshot");
+        disk.open(&snapshot, Mode::ReadWrite).unwrap().sync_data().unwrap();
+        disk.sync_dir(Path::new(DIR)).unwrap();
+
+        let open = OpenLog { recovery_point: end, clean_stop: true, ..fresh() };
+        let (log, _) =
+            Log::open(Arc::new(disk.clone()), Path::new(DIR), Arc::new(small()), open).unwrap();
+        assert_eq!(log.producers().len(), 1);
+        log.truncate_to(Offset(to), NOW).unwrap();
+        check_that_no_producer_comes_back(&disk, &log);
     }
 }
 
