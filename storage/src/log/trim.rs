@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::{Log, Mark, Offline, ReadError, Writer, read::read_error};
 use crate::{
     fs::Disk,
-    producers::ProducerStates,
+    producers::{self, ProducerStates},
     recovery,
     retention::{Moment, SegmentFacts, expired},
     segment::{
@@ -251,6 +251,7 @@ impl Log {
         let segments = self.state().segments.clone();
         let fresh = self
             .remove_files(&segments)
+            .and_then(|()| producers::forget_snapshots(&*self.disk, &self.dir))
             .and_then(|()| Segment::create(&self.disk, &self.dir, new_start, sizes, now));
         let fresh = Arc::new(fresh.map_err(|error| {
             TrimError::Offline(self.go_offline(format_args!("truncation failed: {error}")))

@@ -480,6 +480,11 @@ impl ProducerStates {
     }
 }
 
+/// Removes all snapshots of a log that begins anew, which may come to the offsets they are named by.
+pub(crate) fn forget_snapshots(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    snapshot::remove(disk, dir, &snapshot::list(disk, dir)?)
+}
+
 /// Producers that one partition remembers.
 pub const PRODUCERS_MAX: usize = 65_536;
 const EVICTED_AT_ONCE: usize = PRODUCERS_MAX / 16;

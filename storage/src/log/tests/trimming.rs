@@ -1,6 +1,6 @@
 //! Making logs shorter, and disks that refuse.
 
-use milena_protocol::wire::Records;
+use milena_protocol::{ProducerEpoch, ProducerId, wire::Records};
 
 use super::*;
 use crate::{
@@ -212,6 +212,34 @@ fn leftovers_of_deletions_and_compactions_are_put_in_order() {
     let (log, report) = open(&disk, Path::new(DIR), &small());
     assert_eq!(bases(&log), whole);
     assert!(report.leftovers >= 2);
+}
+
+#[test]
+fn a_log_that_begins_anew_knows_no_producer_after_a_restart() {
+    let sim = SimDisk::new();
+    let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+    let (log, _) = open(&disk, Path::new(DIR), &small());
+    for sequence in 0..2 {
+        let mut builder = BatchBuilder::new(Codec::None);
+        builder = builder.producer(ProducerId(7), ProducerEpoch(0), sequence);
+        builder.append(NOW, None, Some(b"old"), &[]).unwrap();
+        log.append(builder.build().unwrap(), client()).unwrap();
+    }
+    let closed = OpenLog { recovery_point: log.close().unwrap(), clean_stop: true, ..fresh() };
+    for start in 0..3 {
+        let disk: Arc<dyn Disk> = Arc::new(sim.fork());
+        let open =
+            |open| Log::open(Arc::clone(&disk), Path::new(DIR), Arc::new(small()), open).unwrap().0;
+        let log = open(closed);
+        log.truncate_fully(Offset(start), NOW).unwrap();
+        assert_eq!(log.producers(), []);
+        for at in 0..4 {
+            append(&log, NOW.0 + at, &["other"]);
+        }
+        drop(log);
+        let log = open(OpenLog { log_start: Offset(start), ..fresh() });
+        assert_eq!(log.producers(), [], "begun at {start}");
+    }
 }
 
 #[test]
