@@ -38,7 +38,7 @@ pub use configs::{Alteration, Change, Edit, Operation};
 pub use driver::Driver;
 pub use features::{FeatureUpdate, SUPPORTED_FEATURES, SupportedFeature};
 pub use leaders::Election;
-pub use name::{BadName, check as check_topic_name, is_internal};
+pub use name::{BadName, check as check_topic_name};
 pub use refusal::Refusal;
 pub use topics::{Created, Deleted, PARTITIONS_PER_REQUEST_MAX};
 

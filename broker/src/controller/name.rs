@@ -19,12 +19,6 @@ pub fn check(name: &str) -> Result<(), BadName> {
     }
 }
 
-/// Whether the topic is one that brokers keep their own state in.
-#[must_use]
-pub fn is_internal(name: &str) -> bool {
-    INTERNAL.contains(&name)
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadName {
     Empty,
@@ -54,7 +48,6 @@ impl std::error::Error for BadName {}
 
 /// The log of the metadata itself: nobody creates it.
 pub(super) const CLUSTER_METADATA: &str = "__cluster_metadata";
-const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 /// Room for `-<partition>` and a deletion mark within a file system's 255.
 const LEN_MAX: usize = 249;
 

@@ -67,6 +67,10 @@ fn setting((name, value): (&'static str, String)) -> CreatableTopicConfig {
 }
 
 /// The state is what was written last under each key, however long ago: nothing of it may go by
-/// age or size, whatever becomes of the policy.
-const SETTINGS: &[(&str, &str)] =
-    &[("cleanup.policy", "compact"), ("retention.bytes", "-1"), ("retention.ms", "-1")];
+/// age or size, whatever becomes of the policy. It is synced before it counts, whatever is set.
+const SETTINGS: &[(&str, &str)] = &[
+    ("cleanup.policy", "compact"),
+    ("flush.policy", "ack"),
+    ("retention.bytes", "-1"),
+    ("retention.ms", "-1"),
+];

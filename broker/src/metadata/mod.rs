@@ -7,6 +7,7 @@
 mod batches;
 mod dynamic;
 mod image;
+mod internal;
 mod local;
 mod reserve;
 mod snapshot;
@@ -26,6 +27,7 @@ pub use image::{
     Broker, Endpoint, Image, Inconsistent, Partition, Resource, ResourceKind, Topic, TopicChange,
     unify,
 };
+pub use internal::{is_internal, settings_in_force};
 pub use local::{LocalLog, ReplayError};
 pub use snapshot::{LoadError, Policy, SnapshotId, Snapshots};
 

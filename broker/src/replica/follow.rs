@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::TopicConfig,
-    metadata::{self, Follow, Image, Resource, ResourceKind, TopicChange},
+    metadata::{self, Follow, Image, Resource, ResourceKind, TopicChange, settings_in_force},
 };
 
 impl Follow for Replicas {
@@ -219,7 +219,8 @@ impl Replicas {
 
     pub(super) fn topic_config(&self, name: &str, image: &Image) -> Arc<TopicConfig> {
         let overrides = image.settings(&Resource::topic(name));
-        Arc::new(self.config.load().topic.with(&overrides))
+        let settings = settings_in_force(name, &overrides);
+        Arc::new(self.config.load().topic.with(&settings))
     }
 }
 

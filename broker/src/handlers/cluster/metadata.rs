@@ -23,9 +23,9 @@ use milena_protocol::{
 };
 
 use crate::{
-    controller::{Refusal, check_topic_name, is_internal},
+    controller::{Refusal, check_topic_name},
     handlers::{Context, brokers, error::Coded, internal_topics, operations},
-    metadata::{Image, Topic},
+    metadata::{Image, Topic, is_internal},
     services::Services,
 };
 

@@ -23,7 +23,7 @@ use crate::{
         error::Coded,
         settings::{kind_number, source_number},
     },
-    metadata::{Resource, ResourceKind},
+    metadata::{Resource, ResourceKind, settings_in_force},
     services::Services,
 };
 
@@ -70,7 +70,9 @@ fn find(
             check_topic_name(name)?;
             let image = services.metadata.image();
             image.topic(name).ok_or(Refusal::UnknownTopic)?;
-            Ok(describe_topic(&image.settings(&Resource::topic(name)), &config.layers))
+            let overrides = image.settings(&Resource::topic(name));
+            let settings = settings_in_force(name, &overrides);
+            Ok(describe_topic(&settings, &config.layers))
         }
         ResourceKind::Group if name.is_empty() => {
             Err(Refusal::BadResource("groups have no common configuration".to_owned()))

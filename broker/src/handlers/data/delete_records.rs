@@ -14,8 +14,8 @@ use milena_protocol::{
 };
 
 use crate::{
-    controller::is_internal,
     handlers::{Context, error::Coded},
+    metadata::is_internal,
     replica::{Deletion, Missing, Topic},
     services::Services,
 };

@@ -16,6 +16,7 @@ use crate::{
     config::{Described, describe_topic},
     controller::{Created, Refusal},
     handlers::{Context, error::Coded, settings::source_number},
+    metadata::settings_in_force,
     services::Services,
 };
 
@@ -34,7 +35,8 @@ pub async fn create_topics(
 }
 
 fn succeeded(services: &Services, name: Str, created: &Created) -> CreatableTopicResult {
-    let settings = describe_topic(&created.settings, &services.config.load().layers);
+    let settings = settings_in_force(&name, &created.settings);
+    let settings = describe_topic(&settings, &services.config.load().layers);
     CreatableTopicResult {
         name,
         topic_id: created.id,

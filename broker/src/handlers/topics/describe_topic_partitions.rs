@@ -16,9 +16,9 @@ use milena_protocol::{
 };
 
 use crate::{
-    controller::{check_topic_name, is_internal},
+    controller::check_topic_name,
     handlers::{Context, operations},
-    metadata::{Image, Topic},
+    metadata::{Image, Topic, is_internal},
     services::Services,
 };
 

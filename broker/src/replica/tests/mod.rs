@@ -87,7 +87,12 @@ impl World {
 
 /// Metadata of one topic `t` with one partition.
 fn image(settings: &[(&'static str, &'static str)]) -> Image {
-    let name = Str::from_static("t");
+    image_of("t", settings)
+}
+
+/// Metadata of one topic with one partition.
+fn image_of(name: &'static str, settings: &[(&'static str, &'static str)]) -> Image {
+    let name = Str::from_static(name);
     let partition = PartitionRecord {
         partition_id: 0,
         topic_id: ID,
@@ -231,6 +236,18 @@ async fn what_was_left_to_the_system_is_synced_once_the_policy_is_to_ack() {
     world.replicas.changed(&image(&settings), &Arc::new(image(&[])));
     until("a sync", || partition.log().flushed_offset() == Offset(1)).await;
     world.replicas.close().await;
+}
+
+#[tokio::test]
+async fn what_coordinators_decide_is_synced_before_it_counts_whatever_was_set() {
+    for name in ["__transaction_state", "__consumer_offsets"] {
+        let world = World::on(&SimDisk::new());
+        let image = Arc::new(image_of(name, &[("flush.policy", "os")]));
+        world.replicas.changed(&Image::default(), &image);
+        let partition = world.replicas.topic_named(name).unwrap().partition(0).unwrap();
+        partition.append(batch(), NOW).unwrap();
+        assert_eq!(partition.high_watermark(), Offset(0), "{name}");
+    }
 }
 
 #[tokio::test]

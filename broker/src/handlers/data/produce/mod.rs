@@ -24,8 +24,8 @@ use milena_protocol::{
 use milena_storage::log::{AppendError, Appended, Origin, RecordError};
 
 use crate::{
-    controller::is_internal,
     handlers::{Context, Turn, error::Coded},
+    metadata::is_internal,
     replica::{Missing, Partition, Topic},
     services::Services,
 };
