@@ -29,8 +29,8 @@ use crate::{
     purgatory::{Expire, Purgatory, Timers},
 };
 
-/// What operations on partitions wait in; woken when a high watermark advances, and when a
-/// partition goes away or its log goes offline.
+/// What operations on partitions wait in; woken when a high watermark advances, when a
+/// log is synced, and when a partition goes away or its log goes offline.
 pub type Waiting = Purgatory<PartitionKey>;
 
 /// Names one partition while the broker runs. A topic that is created again has new ones.
@@ -224,8 +224,8 @@ impl Partition {
     }
 
     /// Ends a producer's transaction here, on the caller's thread, and returns the offset that has
-    /// to be committed before that is certain: see [`Partition::committed`]. Readers of committed
-    /// records see on from then.
+    /// to be synced before that is certain: see [`Partition::synced`]. Readers of committed records
+    /// see on once it is committed.
     ///
     /// # Errors
     /// Nothing was appended: the marker is of an epoch or of a coordinator that has passed, or the
@@ -296,13 +296,27 @@ impl Partition {
         end: Offset,
         deadline: Duration,
     ) -> Result<(), Uncommitted> {
-        if let Some(fate) = self.fate(end) {
-            return fate;
+        self.settled(deadline, move |it| it.high_watermark() >= end).await
+    }
+
+    /// Resolves when everything before `end` is committed and survives a crash, whatever the
+    /// topic's policy is, and has it synced if the policy does not. `deadline` is on the monotonic
+    /// clock.
+    ///
+    /// # Errors
+    /// As [`Partition::committed`].
+    pub async fn synced(
+        self: &Arc<Self>,
+        end: Offset,
+        deadline: Duration,
+    ) -> Result<(), Uncommitted> {
+        if self.config.load().flush_policy != FlushPolicy::Ack {
+            self.request_sync();
         }
-        let partition = Arc::clone(self);
-        let decided = move || partition.fate(end).is_some();
-        self.shared.commits.watch_until([self.key], deadline, decided).await;
-        self.fate(end).unwrap_or(Err(Uncommitted::TimedOut))
+        let is_synced = move |it: &Self| {
+            it.high_watermark() >= end && it.place.load().log.flushed_offset() >= end
+        };
+        self.settled(deadline, is_synced).await
     }
 
     /// Finds records from `from` on, within the limits; `None` if there are none yet.
@@ -373,7 +387,9 @@ impl Partition {
             (FlushPolicy::Ack, Some(partition)) => partition.request_sync(),
             (FlushPolicy::Ack, None) => {}
             // What the old policy made wait may be committed under the new one.
-            (FlushPolicy::Interval | FlushPolicy::Os, _) => self.advance(self.log().end_offset()),
+            (FlushPolicy::Interval | FlushPolicy::Os, _) => {
+                self.advance(self.log().end_offset());
+            }
         }
     }
 
@@ -389,9 +405,24 @@ impl Partition {
         self.wake();
     }
 
-    /// What became of everything before `end`, once that is decided.
-    fn fate(&self, end: Offset) -> Option<Result<(), Uncommitted>> {
-        if self.high_watermark() >= end {
+    /// Resolves when `is_reached` holds, or never will.
+    async fn settled(
+        self: &Arc<Self>,
+        deadline: Duration,
+        is_reached: impl Fn(&Self) -> bool + Copy + Send + Sync + 'static,
+    ) -> Result<(), Uncommitted> {
+        if let Some(fate) = self.fate(is_reached) {
+            return fate;
+        }
+        let partition = Arc::clone(self);
+        let decided = move || partition.fate(is_reached).is_some();
+        self.shared.commits.watch_until([self.key], deadline, decided).await;
+        self.fate(is_reached).unwrap_or(Err(Uncommitted::TimedOut))
+    }
+
+    /// What became of the wait for something, once that is decided.
+    fn fate(&self, is_reached: impl Fn(&Self) -> bool) -> Option<Result<(), Uncommitted>> {
+        if is_reached(self) {
             Some(Ok(()))
         } else if self.is_gone() {
             Some(Err(Uncommitted::Gone))
@@ -424,11 +455,14 @@ impl Partition {
         }
     }
 
-    fn advance(&self, end: Offset) {
-        if self.high_watermark.fetch_max(end.0, Ordering::AcqRel) < end.0 {
+    /// Whether the high watermark was lower.
+    fn advance(&self, end: Offset) -> bool {
+        let rises = self.high_watermark.fetch_max(end.0, Ordering::AcqRel) < end.0;
+        if rises {
             self.place.load().log.on_high_watermark(end);
             self.wake();
         }
+        rises
     }
 
     fn unsynced(&self) -> MutexGuard<'_, Unsynced> {
@@ -478,7 +512,10 @@ impl Flushed for Partition {
         match outcome {
             Ok(end) => {
                 self.unsynced().synced(end);
-                self.advance(end);
+                if !self.advance(end) {
+                    // Shown before, but somebody may have waited for the sync.
+                    self.shared.commits.notify(&self.key);
+                }
             }
             // Whoever waits for more than is synced waits in vain.
             Err(_) => self.wake(),
@@ -523,7 +560,7 @@ pub(super) struct Volume {
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) timers: Arc<Timers>,
-    /// Produce requests that wait to be committed.
+    /// Whoever waits for what it wrote to be committed, or synced.
     pub(super) commits: Arc<Waiting>,
     /// Fetch requests that wait for records.
     pub(super) fetches: Arc<Waiting>,

@@ -57,8 +57,9 @@ impl Markers for OnReplicas {
             Err(error) => return now(Err(refused(&error))),
         };
         let deadline = self.clock.monotonic() + COMMIT_TIMEOUT;
+        // Once all markers are written nobody writes them again: none may be lost after that.
         Box::pin(async move {
-            partition.committed(end, deadline).await.map_err(|error| match error {
+            partition.synced(end, deadline).await.map_err(|error| match error {
                 Uncommitted::Gone => NotWritten::Gone,
                 Uncommitted::TimedOut | Uncommitted::Offline => NotWritten::NotNow,
             })

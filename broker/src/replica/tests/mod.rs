@@ -124,6 +124,15 @@ fn batch() -> Bytes {
     builder.build().unwrap()
 }
 
+/// What a future comes to without waiting for anything.
+async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        outcome = future => Some(outcome),
+        () = ready(()) => None,
+    }
+}
+
 /// Lets threads and tasks work until something is so.
 async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     for _ in 0..5_000 {
@@ -197,6 +206,33 @@ async fn what_is_left_to_the_system_is_shown_at_once() {
     partition.append(batch(), NOW).unwrap();
     assert_eq!(partition.high_watermark(), Offset(1));
     assert_eq!(partition.log().flushed_offset(), Offset(0));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_sync_is_told_of_it_where_records_are_shown_before() {
+    let (world, partition) = World::with_topic(&[("flush.policy", "os")]);
+    partition.append(batch(), NOW).unwrap();
+    let mut synced = pin!(partition.synced(Offset(1), Duration::from_secs(9)));
+    assert_eq!(at_once(synced.as_mut()).await, None);
+    partition.flushed(partition.log().flush());
+    assert_eq!(at_once(synced).await, Some(Ok(())));
+
+    partition.append(batch(), NOW).unwrap();
+    let mut synced = pin!(partition.synced(Offset(2), Duration::from_secs(9)));
+    assert_eq!(at_once(synced.as_mut()).await, None);
+    world.disk.inject(Fault::once(Call::Sync, "t-0"));
+    partition.flushed(partition.log().flush());
+    assert_eq!(at_once(synced).await, Some(Err(Uncommitted::Offline)));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_sync_that_the_policy_does_not_ask_for_gets_one() {
+    let (world, partition) = World::with_topic(&[("flush.policy", "os")]);
+    world.start();
+    partition.append(batch(), NOW).unwrap();
+    assert_eq!(partition.synced(Offset(1), Duration::from_secs(9)).await, Ok(()));
+    assert_eq!(partition.log().flushed_offset(), Offset(1));
+    world.replicas.close().await;
 }
 
 #[tokio::test]
