@@ -326,7 +326,10 @@ impl Transaction {
         let is_valid = match self.state {
             State::Empty | State::Ongoing => is_current,
             State::PrepareCommit | State::PrepareAbort => of_epoch_before,
-            State::CompleteCommit | State::CompleteAbort => is_retry || is_current,
+            // Whose epoch no client may have, fences whoever asks.
+            State::CompleteCommit | State::CompleteAbort => {
+                (is_retry || is_current) && self.producer.epoch <= LAST_EPOCH
+            }
         };
         if !is_valid {
             return Err(Refusal::Code(ErrorCode::ProducerFenced));
@@ -397,7 +400,7 @@ impl Transaction {
         if producer.id != self.producer.id {
             return Err(ErrorCode::InvalidProducerIdMapping);
         }
-        if producer.epoch != self.producer.epoch {
+        if producer.epoch != self.producer.epoch || producer.epoch > LAST_EPOCH {
             return Err(ErrorCode::ProducerFenced);
         }
         Ok(())

@@ -181,6 +181,26 @@ fn a_broker_can_always_abort_once_more() {
 }
 
 #[test]
+fn nobody_gets_the_epoch_that_the_broker_fenced_the_last_one_with() {
+    let (mut bench, producer) = worn_out();
+    assert_eq!(bench.add(producer, 0), ErrorCode::None);
+    let timeout = Duration::from_millis(bench::TIMEOUT_MS.unsigned_abs().into());
+    bench.advance(timeout, || Fate::Written).unwrap();
+    let ending = bench.endings(false).remove(0);
+    assert_eq!(ending.producer, bumped(producer));
+    bench.ended(&ending);
+    // It has not heard of the abort.
+    for known in [producer, bumped(producer)] {
+        let outcome = bench.end(known, false, Level::Bumping);
+        assert_eq!(outcome, Err(ErrorCode::ProducerFenced), "{known:?}");
+    }
+    assert_eq!(bench.add(bumped(producer), 0), ErrorCode::ProducerFenced);
+    let next = bench.initialize(Some(producer)).unwrap();
+    assert_ne!(next.id, producer.id);
+    assert_eq!(next.epoch, ProducerEpoch(0));
+}
+
+#[test]
 fn without_a_spare_id_nothing_happens() {
     let mut bench = Bench::new(Level::Bumping);
     let r = super::Initialize { id: "x".into(), timeout_ms: 1, known: None, spare: None };
