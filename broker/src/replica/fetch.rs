@@ -199,9 +199,11 @@ fn look(
     taken: usize,
 ) -> Result<Found, FetchError> {
     partition.check_epoch(wants.current_leader_epoch).map_err(FetchError::Epoch)?;
+    // Comes first: both rise meanwhile, and what is stable is not to be beyond what is committed.
+    let last_stable_offset = partition.last_stable_offset();
     let mut found = Found {
         high_watermark: partition.high_watermark(),
-        last_stable_offset: partition.last_stable_offset(),
+        last_stable_offset,
         log_start: partition.log().start_offset(),
         ..Found::default()
     };
