@@ -2,7 +2,7 @@
 
 use milena_protocol::{Offset, Timestamp};
 
-use crate::log::LogConfig;
+use crate::log::config::LogConfig;
 
 /// What the decision needs to know of one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

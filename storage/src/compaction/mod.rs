@@ -22,7 +22,7 @@ use milena_protocol::{Offset, Timestamp, records::BuildError};
 
 pub use self::choice::{Bounds, Cleanable, SealedFacts, cleanable, groups};
 pub(crate) use self::{filter::Filter, map::OffsetMap, transactions::Transactions};
-use crate::{log::Offline, segment::ScanError};
+use crate::{log::error::Offline, segment::ScanError};
 
 /// What a topic's settings say about its compaction.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,7 +10,10 @@ use milena_protocol::{
 };
 use tracing::{info, warn};
 
-use super::{AppendError, InvalidBatch, Log, LogConfig, Mark, Writer, check, producing};
+use super::{
+    AppendError, InvalidBatch, Log, LogConfig, check, producing,
+    state::{Mark, Writer},
+};
 use crate::{
     producers::{self, CompletedTransaction, VerificationGuard},
     segment::{IndexSizes, Located, Segment, WriteError},

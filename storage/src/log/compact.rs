@@ -19,7 +19,10 @@ use std::{
 use milena_protocol::{Offset, Timestamp};
 use tracing::{info, warn};
 
-use super::{DeletedSegment, Log, Mark, Writer};
+use super::{
+    DeletedSegment, Log,
+    state::{Mark, Writer},
+};
 use crate::{
     compaction::{
         Bounds, Cleanable, CompactError, Compacted, Filter, Pace, Pass, Policy, SealedFacts,

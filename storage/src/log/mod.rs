@@ -8,16 +8,18 @@
 mod append;
 mod check;
 mod compact;
-mod config;
-mod error;
+pub(crate) mod config;
+pub(crate) mod error;
 mod find;
 pub(crate) mod producing;
 mod read;
+pub(crate) mod state;
+mod sync;
 mod transactions;
 mod trim;
 
 use std::{
-    fmt, io,
+    fmt,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -25,22 +27,24 @@ use std::{
     },
 };
 
-use milena_protocol::{LeaderEpoch, Offset, Timestamp};
-use tracing::{error, warn};
+use milena_protocol::{LeaderEpoch, Offset};
+use tracing::error;
 
-use self::transactions::Stability;
 pub use self::{
     append::{Append, Appended, Origin},
     config::LogConfig,
     error::{AppendError, FlushError, FoundOffset, InvalidBatch, Offline, ReadError, RecordError},
     read::{ReadLimits, ReadResult},
+    state::OpenLog,
     trim::{DeletedSegment, TrimError},
 };
+use self::{
+    state::{Epochs, State, Writer},
+    transactions::Stability,
+};
 use crate::{
-    epochs::{EpochCache, EpochEnd},
+    epochs::EpochEnd,
     fs::Disk,
-    planted::{Bug, is_planted},
-    producers::ProducerStates,
     recovery::{self, OpenError, Recovered},
     segment::Segment,
 };
@@ -65,61 +69,6 @@ pub struct Log {
     closed: AtomicBool,
     /// A syncer has this log in its queue.
     awaits_sync: AtomicBool,
-}
-
-/// What is known about a log before it is opened.
-#[derive(Clone, Copy, Debug)]
-pub struct OpenLog {
-    /// Everything below was synced, and is believed.
-    pub recovery_point: Offset,
-    /// Where the log began when that was last noted.
-    pub log_start: Offset,
-    /// Below, records may be missing that compaction has dropped.
-    pub cleaned_to: Offset,
-    /// The log was closed in order: nothing was written since the recovery point was noted.
-    pub clean_stop: bool,
-    pub now: Timestamp,
-}
-
-/// The end that is written to.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    pub(crate) active: Arc<Segment>,
-    /// The active segment's length.
-    pub(crate) position: u64,
-    pub(crate) next: Offset,
-    pub(crate) producers: ProducerStates,
-}
-
-/// What readers see.
-#[derive(Debug)]
-pub(crate) struct State {
-    /// By base offset; the last one is active. Never empty.
-    pub(crate) segments: Vec<Arc<Segment>>,
-    pub(crate) start: Offset,
-    pub(crate) end: Mark,
-    /// Everything below survives a crash.
-    pub(crate) flushed: Mark,
-    /// Sealed since the last sync.
-    pub(crate) unsynced: Vec<Arc<Segment>>,
-    /// Files were made or renamed since the directory was last synced.
-    pub(crate) directory_unsynced: bool,
-}
-
-/// An offset at which a batch begins or the log ends, and where that is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    pub(crate) offset: Offset,
-    /// Base of the segment that holds it, or would.
-    pub(crate) segment: Offset,
-    pub(crate) position: u64,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Epochs {
-    pub(crate) cache: EpochCache,
-    /// Not saved since the last change.
-    pub(crate) dirty: bool,
 }
 
 impl Log {
@@ -243,93 +192,6 @@ impl Log {
         self.offline.get().cloned()
     }
 
-    /// Syncs what was appended before this call, and returns where that ends. Many may call; one
-    /// syncs while the others wait for their turn.
-    ///
-    /// # Errors
-    /// The log is offline from then on.
-    pub fn flush(&self) -> Result<Offset, FlushError> {
-        self.sync(true)
-    }
-
-    /// Syncs the segments that are no longer written: enough, where records are left to the
-    /// page cache, to keep what a crash has to read again to about one segment.
-    ///
-    /// # Errors
-    /// The log is offline from then on.
-    pub fn flush_sealed(&self) -> Result<Offset, FlushError> {
-        self.sync(false)
-    }
-
-    fn sync(&self, with_active: bool) -> Result<Offset, FlushError> {
-        let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.check_online().map_err(FlushError)?;
-        let (target, active, sealed, directory) = {
-            let mut state = self.state_mut();
-            let directory = std::mem::take(&mut state.directory_unsynced);
-            let sealed = std::mem::take(&mut state.unsynced);
-            let active = state.segments.last().map(Arc::clone);
-            match active {
-                Some(active) if !with_active => {
-                    let begin = Mark { offset: active.base, segment: active.base, position: 0 };
-                    // An active segment may begin behind a gap, where the log has not come to yet.
-                    let target = if begin.offset <= state.end.offset { begin } else { state.end };
-                    (target, None, sealed, directory)
-                }
-                active => {
-                    let dirty = state.flushed.offset < state.end.offset;
-                    (state.end, active.filter(|_| dirty), sealed, directory)
-                }
-            }
-        };
-        let directory = directory && !is_planted(Bug::DirectoryNotSynced);
-        let synced = sealed
-            .iter()
-            .filter(|_| !is_planted(Bug::SealedNotSynced))
-            .chain(active.iter().filter(|_| !is_planted(Bug::ActiveNotSynced)))
-            .try_for_each(|segment| segment.sync())
-            .and_then(|()| if directory { self.disk.sync_dir(&self.dir) } else { Ok(()) });
-        if let Err(error) = synced
-            && !is_planted(Bug::FailedSyncIgnored)
-        {
-            return Err(FlushError(self.go_offline(format_args!("sync failed: {error}"))));
-        }
-        for segment in &sealed {
-            // A hint that does not survive is missed, not needed; a full disk is no fault.
-            if let Err(error) = segment.sync_indexes() {
-                warn!(dir = %self.dir.display(), base = segment.base.0, %error, "index not synced");
-            }
-        }
-        let mut state = self.state_mut();
-        if target.offset >= state.flushed.offset {
-            state.flushed = target;
-        }
-        Ok(state.flushed.offset)
-    }
-
-    /// Syncs everything, and saves what makes the next start a quick one. The log is not used
-    /// afterwards.
-    ///
-    /// # Errors
-    /// What could not be saved is worked out again when the log is opened, unless it was the
-    /// records themselves.
-    pub fn close(&self) -> Result<Offset, FlushError> {
-        let mut writer = self.writer();
-        let flushed = self.flush()?;
-        let saved = self
-            .save_epochs()
-            .and_then(|()| writer.active.sync_all())
-            .and_then(|()| self.save_all_aborted(flushed))
-            .and_then(|()| writer.producers.take_snapshot(&*self.disk, &self.dir));
-        match saved {
-            Ok(_) => {
-                self.closed.store(true, Ordering::Release);
-                Ok(flushed)
-            }
-            Err(error) => Err(FlushError(self.go_offline(format_args!("close failed: {error}")))),
-        }
-    }
-
     /// The partition is gone: nothing is written any more, whoever still holds the log.
     pub(crate) fn retire(&self) {
         // Behind an append, a roll or a deletion that has begun.
@@ -338,32 +200,8 @@ impl Log {
         self.offline.get_or_init(|| Offline("the partition was deleted".into()));
     }
 
-    /// The offset below which nothing needs to be read again after a crash, once it is noted.
-    ///
-    /// # Errors
-    /// Epochs or aborted transactions could not be saved; an earlier recovery point stays right.
-    pub fn recovery_point(&self) -> io::Result<Offset> {
-        let flushed = if is_planted(Bug::RecoveryPointTooHigh) {
-            self.end_offset()
-        } else {
-            self.flushed_offset()
-        };
-        self.save_epochs()?;
-        self.save_aborted(flushed)
-    }
-
     pub(crate) fn set_awaits_sync(&self, on: bool) -> bool {
         self.awaits_sync.swap(on, Ordering::AcqRel)
-    }
-
-    fn save_epochs(&self) -> io::Result<()> {
-        // Held during the write, which is rare and small: two savers must not cross.
-        let mut epochs = self.epochs_mut();
-        if epochs.dirty {
-            epochs.cache.save(&*self.disk, &self.dir)?;
-            epochs.dirty = false;
-        }
-        Ok(())
     }
 
     fn note_epoch(&self, epoch: LeaderEpoch, start: Offset) {

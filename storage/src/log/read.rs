@@ -8,7 +8,10 @@ use milena_protocol::{
     wire::{Range, Records},
 };
 
-use super::{Log, Mark, ReadError, State};
+use super::{
+    Log, ReadError,
+    state::{Mark, State},
+};
 use crate::{
     index::AbortedTransaction,
     segment::{ScanError, Segment},

@@ -10,7 +10,11 @@ use std::{
 use milena_protocol::{Offset, Timestamp};
 use tracing::{info, warn};
 
-use super::{Log, Mark, Offline, ReadError, Writer, read::read_error};
+use super::{
+    Log, Offline, ReadError,
+    read::read_error,
+    state::{Mark, Writer},
+};
 use crate::{
     fs::Disk,
     producers::{self, ProducerStates},

@@ -21,7 +21,11 @@ use crate::{
     checkpoint::Found,
     epochs::EpochCache,
     fs::Disk,
-    log::{Epochs, LogConfig, Mark, OpenLog, State, Writer, producing},
+    log::{
+        config::LogConfig,
+        producing,
+        state::{Epochs, Mark, OpenLog, State, Writer},
+    },
     planted::{Bug, is_planted},
     producers::{EndMarker, ProducerStates},
     segment::{IndexSizes, Located, Opened, ScanError, Segment, name, name::Kind},

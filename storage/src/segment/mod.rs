@@ -25,7 +25,7 @@ pub(crate) use self::scan::{Located, Scan, ScanError, WholeScan};
 use crate::{
     fs::{Disk, File, Mode},
     index::{self, Extent, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex, TransactionIndex},
-    log::LogConfig,
+    log::config::LogConfig,
     planted::{Bug, is_planted},
 };
 

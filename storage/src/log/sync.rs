@@ -1,0 +1,125 @@
+//! Making what was written survive a crash, and noting how far that has come.
+
+use std::{
+    io,
+    sync::{Arc, PoisonError, atomic::Ordering},
+};
+
+use milena_protocol::Offset;
+use tracing::warn;
+
+use super::{FlushError, Log, state::Mark};
+use crate::planted::{Bug, is_planted};
+
+impl Log {
+    /// Syncs what was appended before this call, and returns where that ends. Many may call; one
+    /// syncs while the others wait for their turn.
+    ///
+    /// # Errors
+    /// The log is offline from then on.
+    pub fn flush(&self) -> Result<Offset, FlushError> {
+        self.sync(true)
+    }
+
+    /// Syncs the segments that are no longer written: enough, where records are left to the
+    /// page cache, to keep what a crash has to read again to about one segment.
+    ///
+    /// # Errors
+    /// The log is offline from then on.
+    pub fn flush_sealed(&self) -> Result<Offset, FlushError> {
+        self.sync(false)
+    }
+
+    fn sync(&self, with_active: bool) -> Result<Offset, FlushError> {
+        let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_online().map_err(FlushError)?;
+        let (target, active, sealed, directory) = {
+            let mut state = self.state_mut();
+            let directory = std::mem::take(&mut state.directory_unsynced);
+            let sealed = std::mem::take(&mut state.unsynced);
+            let active = state.segments.last().map(Arc::clone);
+            match active {
+                Some(active) if !with_active => {
+                    let begin = Mark { offset: active.base, segment: active.base, position: 0 };
+                    // An active segment may begin behind a gap, where the log has not come to yet.
+                    let target = if begin.offset <= state.end.offset { begin } else { state.end };
+                    (target, None, sealed, directory)
+                }
+                active => {
+                    let dirty = state.flushed.offset < state.end.offset;
+                    (state.end, active.filter(|_| dirty), sealed, directory)
+                }
+            }
+        };
+        let directory = directory && !is_planted(Bug::DirectoryNotSynced);
+        let synced = sealed
+            .iter()
+            .filter(|_| !is_planted(Bug::SealedNotSynced))
+            .chain(active.iter().filter(|_| !is_planted(Bug::ActiveNotSynced)))
+            .try_for_each(|segment| segment.sync())
+            .and_then(|()| if directory { self.disk.sync_dir(&self.dir) } else { Ok(()) });
+        if let Err(error) = synced
+            && !is_planted(Bug::FailedSyncIgnored)
+        {
+            return Err(FlushError(self.go_offline(format_args!("sync failed: {error}"))));
+        }
+        for segment in &sealed {
+            // A hint that does not survive is missed, not needed; a full disk is no fault.
+            if let Err(error) = segment.sync_indexes() {
+                warn!(dir = %self.dir.display(), base = segment.base.0, %error, "index not synced");
+            }
+        }
+        let mut state = self.state_mut();
+        if target.offset >= state.flushed.offset {
+            state.flushed = target;
+        }
+        Ok(state.flushed.offset)
+    }
+
+    /// Syncs everything, and saves what makes the next start a quick one. The log is not used
+    /// afterwards.
+    ///
+    /// # Errors
+    /// What could not be saved is worked out again when the log is opened, unless it was the
+    /// records themselves.
+    pub fn close(&self) -> Result<Offset, FlushError> {
+        let mut writer = self.writer();
+        let flushed = self.flush()?;
+        let saved = self
+            .save_epochs()
+            .and_then(|()| writer.active.sync_all())
+            .and_then(|()| self.save_all_aborted(flushed))
+            .and_then(|()| writer.producers.take_snapshot(&*self.disk, &self.dir));
+        match saved {
+            Ok(_) => {
+                self.closed.store(true, Ordering::Release);
+                Ok(flushed)
+            }
+            Err(error) => Err(FlushError(self.go_offline(format_args!("close failed: {error}")))),
+        }
+    }
+
+    /// The offset below which nothing needs to be read again after a crash, once it is noted.
+    ///
+    /// # Errors
+    /// Epochs or aborted transactions could not be saved; an earlier recovery point stays right.
+    pub fn recovery_point(&self) -> io::Result<Offset> {
+        let flushed = if is_planted(Bug::RecoveryPointTooHigh) {
+            self.end_offset()
+        } else {
+            self.flushed_offset()
+        };
+        self.save_epochs()?;
+        self.save_aborted(flushed)
+    }
+
+    fn save_epochs(&self) -> io::Result<()> {
+        // Held during the write, which is rare and small: two savers must not cross.
+        let mut epochs = self.epochs_mut();
+        if epochs.dirty {
+            epochs.cache.save(&*self.disk, &self.dir)?;
+            epochs.dirty = false;
+        }
+        Ok(())
+    }
+}
