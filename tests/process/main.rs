@@ -16,6 +16,7 @@ mod fairness;
 mod faults;
 mod full_disk;
 mod idle;
+mod restart;
 mod soak;
 
 use std::{env, path::Path, sync::Arc};

@@ -12,7 +12,11 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 
-use crate::{RawClient, wait_until};
+use crate::{
+    RawClient,
+    wait::{START_PATIENCE, wait_within},
+    wait_until,
+};
 
 /// What to run: the broker's program, perhaps under another one.
 #[derive(Clone, Debug)]
@@ -24,6 +28,12 @@ impl Program {
     #[must_use]
     pub fn new(path: &str) -> Self {
         Self { words: vec![path.to_owned()] }
+    }
+
+    /// The broker's program, which has commands of other kinds, too.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.words.last().map_or("", String::as_str)
     }
 
     /// Has it run by `words`, which must turn into the broker's own process.
@@ -49,7 +59,7 @@ impl Program {
     pub fn try_start(&self, data: &Path, settings: &[&str]) -> Result<Process, String> {
         let (mut child, told) = self.spawn(data, settings);
         let (mut address, mut ended) = (None, false);
-        wait_until("a broker that listens", || {
+        wait_within(START_PATIENCE, "a broker that listens", || {
             ended = child.ended().is_some();
             address = address_in(&read(&told));
             address.is_some() || ended
