@@ -128,7 +128,11 @@ impl TestBroker {
         }
     }
 
-    fn start_again(&mut self) {
+    /// Starts it on the same directory after [`TestBroker::stop`].
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_again(&mut self) {
         let config = BrokerConfig::from_settings(self.settings.clone()).expect("valid settings");
         let started = self.runtime.block_on(async {
             let mut seams = Seams::real(&config);

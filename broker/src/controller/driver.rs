@@ -138,7 +138,7 @@ impl Driver {
     }
 
     fn view<'a>(&'a self, image: &'a Image, config: &'a BrokerConfig) -> View<'a> {
-        View { image, config, node: self.node, rng: &*self.rng }
+        View { image, config, node: &self.node, rng: &*self.rng }
     }
 }
 

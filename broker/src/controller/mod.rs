@@ -217,16 +217,17 @@ pub struct Reassignment {
 pub struct View<'a> {
     pub image: &'a Image,
     pub config: &'a BrokerConfig,
-    pub node: Node,
+    pub node: &'a Node,
     pub rng: &'a dyn Rng,
 }
 
 /// This broker, as the controller knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub id: i32,
-    /// Its first log directory.
-    pub directory: Uuid,
+    /// Its log directories, also those that partitions may be in and that are not there now. New
+    /// partitions are said to be in the first.
+    pub directories: Vec<Uuid>,
 }
 
 impl View<'_> {

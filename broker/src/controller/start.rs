@@ -3,7 +3,6 @@
 //! second record at an offset that was already acknowledged.
 
 use milena_protocol::{
-    Uuid,
     state::metadata::{BrokerEndpoint, BrokerFeature, PartitionChangeRecord, RegisterBrokerRecord},
     wire::Str,
 };
@@ -43,7 +42,7 @@ fn registration(view: &View<'_>, broker_epoch: i64) -> MetadataRecord {
         features: features.collect(),
         rack: config.rack.as_ref().map(Str::from),
         fenced: false,
-        log_dirs: Some(view.node.directory).filter(|id| *id != Uuid::ZERO).into_iter().collect(),
+        log_dirs: view.node.directories.clone(),
         ..RegisterBrokerRecord::default()
     }
     .into()

@@ -21,6 +21,7 @@ struct World {
     image: Image,
     config: BrokerConfig,
     rng: SeededRng,
+    node: Node,
 }
 
 impl World {
@@ -34,6 +35,7 @@ impl World {
             image: Image::default(),
             config: BrokerConfig::from_settings(settings).unwrap(),
             rng: SeededRng::new(7),
+            node: Node { id: 1, directories: vec![Uuid([5; 16]), Uuid([6; 16])] },
         };
         let records = start::records(&world.view());
         world.apply(&records);
@@ -41,8 +43,7 @@ impl World {
     }
 
     fn view(&self) -> View<'_> {
-        let node = Node { id: 1, directory: Uuid([5; 16]) };
-        View { image: &self.image, config: &self.config, node, rng: &self.rng }
+        View { image: &self.image, config: &self.config, node: &self.node, rng: &self.rng }
     }
 
     fn apply(&mut self, records: &[MetadataRecord]) {
@@ -534,7 +535,7 @@ async fn a_decision_that_panics_is_void_and_the_next_one_is_made() {
         quorum: Box::new(Counting::default()),
         metadata: Arc::default(),
         config: Arc::new(ArcSwap::from_pointee(world.config.clone())),
-        node: world.view().node,
+        node: world.node.clone(),
         clock: Arc::new(ManualClock::default()),
         rng: Arc::new(SeededRng::new(7)),
     };

@@ -129,6 +129,7 @@ impl Coded for MoveError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownDirectory => ErrorCode::LogDirNotFound,
+            Self::FailedDirectory => ErrorCode::KafkaStorageError,
             Self::NameTooLong => ErrorCode::InvalidTopicException,
             Self::Missing(missing) => missing.code(),
         }

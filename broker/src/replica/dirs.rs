@@ -32,17 +32,30 @@ pub struct LogSize {
 
 impl Replicas {
     /// Opens what earlier runs left, as far as `image` knows it, and removes what topics left that
-    /// were deleted. Blocks while logs are recovered.
+    /// were deleted. Blocks while logs are recovered. Returns the directories of this broker: those
+    /// that are here, and then those that are not, as long as partitions may be in them.
     ///
     /// # Errors
-    /// A directory cannot be read at all.
-    pub fn load(&self, image: &Image) -> Result<(), ManagerError> {
+    /// No directory can be read.
+    pub fn load(&self, image: &Image) -> Result<Vec<Uuid>, ManagerError> {
         let config = self.config.load();
         let threads = usize::try_from(config.recovery_threads_per_dir).unwrap_or(1);
         let choose = |name: &PartitionName, id: Option<Uuid>| self.choose(image, name, id);
-        for dir in self.volumes.iter().map(|volume| &volume.dir) {
+        for volume in &self.volumes {
+            let dir = &volume.dir;
+            let loaded = match dir.load(threads, self.clock.now(), &choose) {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    error!(dir = %dir.root().display(), %error, "log directory is offline");
+                    volume.fail();
+                    if self.volumes.iter().all(|volume| volume.has_failed()) {
+                        return Err(error);
+                    }
+                    continue;
+                }
+            };
             let mut recovered = 0_usize;
-            for Loaded { name, outcome, .. } in dir.load(threads, self.clock.now(), &choose)? {
+            for Loaded { name, outcome, .. } in loaded {
                 match outcome {
                     Ok(_) => recovered += 1,
                     Err(error) => {
@@ -55,20 +68,58 @@ impl Replicas {
             info!(dir = %dir.root().display(), logs = recovered, clean, "opened logs");
         }
         self.settle_moves();
-        Ok(())
+        Ok(self.directories(image))
+    }
+
+    /// Which directories this broker has, by what was found. A partition that is in none of those
+    /// that are here may be in one that is not: it is offline then. To begin it anew would lose what
+    /// was acknowledged.
+    fn directories(&self, image: &Image) -> Vec<Uuid> {
+        let here = self.volumes.iter().filter_map(|volume| volume.dir.meta().directory_id);
+        let mut directories: Vec<Uuid> = here.collect();
+        let known = image.broker(self.node_id).map(|broker| broker.directories.as_slice());
+        let missing = known.unwrap_or_default().iter().filter(|id| !directories.contains(id));
+        let missing: Vec<Uuid> = missing.copied().collect();
+        let failed = self.volumes.iter().any(|volume| volume.has_failed());
+        if !failed && self.failed_dirs.is_empty() && missing.is_empty() {
+            return directories;
+        }
+        let offline = self.count_not_here(image);
+        if offline > 0 {
+            error!(partitions = offline, directories = ?missing,
+                "partitions are offline, as their log directory is not here");
+            directories.extend(missing);
+        }
+        directories
+    }
+
+    /// How many partitions this broker should have and has not. They are not begun anew.
+    fn count_not_here(&self, image: &Image) -> usize {
+        let mut count = 0;
+        for topic in image.topics() {
+            for (index, partition) in (0..).zip(&topic.partitions) {
+                let Some(name) = PartitionName::new(&topic.name, index) else { continue };
+                let is_here = self.volumes.iter().any(|volume| volume.dir.get(&name).is_some());
+                if !is_here && partition.replicas.contains(&self.node_id) {
+                    self.damaged.insert(name);
+                    count += 1;
+                }
+            }
+        }
+        count
     }
 
     /// All log directories as they are now.
     #[must_use]
     pub fn log_dirs(&self) -> Vec<LogDir> {
+        let failure = || io::Error::other("it could not be read at the start");
         let mut dirs: Vec<LogDir> = self
             .volumes
             .iter()
-            .map(|volume| &volume.dir)
-            .map(|dir| LogDir {
-                path: dir.root().to_owned(),
-                id: dir.meta().directory_id,
-                space: dir.space(),
+            .map(|volume| LogDir {
+                path: volume.dir.root().to_owned(),
+                id: volume.dir.meta().directory_id,
+                space: if volume.has_failed() { Err(failure()) } else { volume.dir.space() },
                 logs: Vec::new(),
             })
             .collect();
@@ -97,6 +148,13 @@ impl Replicas {
                 });
             }
         }
+        let failed = self.failed_dirs.iter().map(|path| LogDir {
+            path: path.clone(),
+            id: None,
+            space: Err(failure()),
+            logs: Vec::new(),
+        });
+        dirs.extend(failed);
         dirs
     }
 

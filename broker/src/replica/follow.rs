@@ -132,7 +132,7 @@ impl Replicas {
         let holds = |volume: &&Arc<Volume>| volume.dir.get(&name).is_some();
         let mut volumes: Vec<&Arc<Volume>> = match self.volumes.iter().find(holds) {
             Some(home) => vec![home],
-            None => self.volumes.iter().collect(),
+            None => self.volumes.iter().filter(|volume| !volume.has_failed()).collect(),
         };
         volumes.sort_by_key(|volume| volume.dir.names().len());
         let log_config = Arc::new(log_config(&self.config.load(), config));

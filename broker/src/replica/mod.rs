@@ -15,6 +15,7 @@ mod unsynced;
 mod upkeep;
 
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex, atomic::AtomicU64},
     time::Duration,
 };
@@ -57,9 +58,11 @@ pub struct Replicas {
     node_id: i32,
     config: Arc<ArcSwap<BrokerConfig>>,
     clock: Arc<dyn Clock>,
-    /// One for each log directory.
+    /// One for each log directory that could be taken.
     volumes: Vec<Arc<Volume>>,
-    /// Found at the start, but not opened. They must not be begun anew elsewhere.
+    /// Log directories that could not be taken.
+    failed_dirs: Vec<PathBuf>,
+    /// Known before the start, but not opened. They must not be begun anew elsewhere.
     damaged: DashSet<PartitionName>,
     shared: Shared,
     /// Moves between directories that the last run did not finish, and where to.
@@ -88,17 +91,19 @@ pub struct Parts {
     pub metrics: Arc<Registry>,
     /// The log directories, opened; at least one.
     pub dirs: Vec<Arc<Manager>>,
+    /// Those that could not be.
+    pub failed_dirs: Vec<PathBuf>,
 }
 
 impl Replicas {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { node_id, config, clock, timers, rng, metrics, dirs } = parts;
+        let Parts { node_id, config, clock, timers, rng, metrics, dirs, failed_dirs } = parts;
         let (volumes, sync_loops): (Vec<Arc<Volume>>, Vec<_>) = dirs
             .into_iter()
             .map(|dir| {
                 let (syncer, sync_loop) = Syncer::new();
-                (Arc::new(Volume { dir, syncer }), sync_loop)
+                (Arc::new(Volume::new(dir, syncer)), sync_loop)
             })
             .unzip();
         let interrupted = DashMap::new();
@@ -115,6 +120,7 @@ impl Replicas {
             config,
             clock,
             volumes,
+            failed_dirs,
             damaged: DashSet::new(),
             shared: Shared { timers, commits, fetches },
             interrupted,

@@ -57,6 +57,8 @@ pub(super) struct Copied {
 pub enum MoveError {
     /// The broker has no such log directory.
     UnknownDirectory,
+    /// The log directory cannot be used in this run.
+    FailedDirectory,
     /// The topic's name leaves no room for the name of a copy's directory.
     NameTooLong,
     /// There is nothing here to move.
@@ -143,10 +145,17 @@ impl Replicas {
     /// # Errors
     /// It cannot be.
     pub fn move_partition(&self, topic: &str, index: i32, path: &str) -> Result<(), MoveError> {
-        let is_meant = |volume: &&Arc<Volume>| {
-            std::path::absolute(volume.dir.root()).is_ok_and(|root| root == Path::new(path))
+        let is_meant = |root: &Path| {
+            std::path::absolute(root).is_ok_and(|absolute| absolute == Path::new(path))
         };
-        let target = self.volumes.iter().find(is_meant).ok_or(MoveError::UnknownDirectory)?;
+        if self.failed_dirs.iter().any(|root| is_meant(root)) {
+            return Err(MoveError::FailedDirectory);
+        }
+        let target = self.volumes.iter().find(|volume| is_meant(volume.dir.root()));
+        let target = target.ok_or(MoveError::UnknownDirectory)?;
+        if target.has_failed() {
+            return Err(MoveError::FailedDirectory);
+        }
         let topic = self.topic_named(topic).ok_or(MoveError::Missing(Missing::Topic))?;
         let partition = topic.partition(index).map_err(MoveError::Missing)?;
         if !partition.name().may_move() {

@@ -554,6 +554,22 @@ pub(super) struct Place {
 pub(super) struct Volume {
     pub(super) dir: Arc<Manager>,
     pub(super) syncer: Syncer,
+    /// It was taken, but could not be read when its logs were looked for.
+    failed: AtomicBool,
+}
+
+impl Volume {
+    pub(super) fn new(dir: Arc<Manager>, syncer: Syncer) -> Self {
+        Self { dir, syncer, failed: AtomicBool::new(false) }
+    }
+
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
 }
 
 /// What all partitions of a broker share.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use milena_protocol::Uuid;
 use milena_storage::manager::Manager;
 
 use super::{Seams, StartError};
@@ -20,19 +21,17 @@ pub(super) struct Cluster {
 }
 
 /// Replays the metadata in `first` and registers this broker. What follows the metadata subscribes
-/// in `follow`, which is given what was replayed, and has followed all of it when this returns.
+/// in `follow`, which is given what was replayed, and has followed all of it when this returns. It
+/// tells which log directories this broker has.
 pub(super) fn start<N>(
     seams: &Seams<N>,
     first: &Manager,
     config: &Arc<ArcSwap<BrokerConfig>>,
-    follow: impl FnOnce(&Metadata, &Image) -> Result<(), StartError>,
+    follow: impl FnOnce(&Metadata, &Image) -> Result<Vec<Uuid>, StartError>,
 ) -> Result<Cluster, StartError> {
     let (log, replayed) = LocalLog::open(first, seams.clock.now()).map_err(StartError::Metadata)?;
     let metadata = Arc::new(Metadata::default());
-    let node = Node {
-        id: config.load().node_id,
-        directory: first.meta().directory_id.unwrap_or_default(),
-    };
+    let id = config.load().node_id;
     let snapshots = Snapshots::new(
         Arc::clone(&seams.disk),
         &log,
@@ -40,17 +39,17 @@ pub(super) fn start<N>(
         Policy::from_config(&config.load()),
         Arc::clone(&seams.clock),
     );
+    // First of all, so that whoever comes after finds the settings that are in force.
+    metadata.subscribe(Arc::new(DynamicConfig::new(id, Arc::clone(config))));
+    let directories = follow(&metadata, &replayed)?;
     let (controller, mut driver) = Controller::new(Parts {
         quorum: Box::new(log),
         metadata: Arc::clone(&metadata),
         config: Arc::clone(config),
-        node,
+        node: Node { id, directories },
         clock: Arc::clone(&seams.clock),
         rng: Arc::clone(&seams.rng),
     });
-    // First of all, so that whoever comes after finds the settings that are in force.
-    metadata.subscribe(Arc::new(DynamicConfig::new(node.id, Arc::clone(config))));
-    follow(&metadata, &replayed)?;
     driver.start(replayed).map_err(StartError::Register)?;
     let run = Box::new(move || driver.run());
     // It ends with `Controller::stop`.

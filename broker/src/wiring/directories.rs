@@ -1,6 +1,6 @@
 //! The data directories: made, locked, and known to be of this cluster and this node.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use milena_storage::{
     checkpoint::Found,
@@ -8,16 +8,25 @@ use milena_storage::{
     manager::{Identity, Manager},
     meta::MetaProperties,
 };
+use tracing::error;
 
 use super::StartError;
 use crate::{clock::Rng, config::BrokerConfig};
 
-/// Takes all of `log.dirs`, in their order. The first start of all names the cluster.
+/// `log.dirs`, in their order.
+pub(super) struct Directories {
+    /// Taken. The first of all of them is, as the metadata are there.
+    pub(super) usable: Vec<Arc<Manager>>,
+    /// Those that cannot be read or written now; what is in them is offline until the next start.
+    pub(super) failed: Vec<PathBuf>,
+}
+
+/// Takes all of `log.dirs`. The first start of all names the cluster.
 pub(super) fn open(
     disk: &Arc<dyn Disk>,
     config: &BrokerConfig,
     rng: &dyn Rng,
-) -> Result<Vec<Arc<Manager>>, StartError> {
+) -> Result<Directories, StartError> {
     // A directory that was added to others must get their cluster's id, in whatever order.
     let mut cluster_id = None;
     for dir in &config.log_dirs {
@@ -27,7 +36,7 @@ pub(super) fn open(
         }
     }
     let new_cluster_id = cluster_id.clone().unwrap_or_else(|| rng.uuid().to_string());
-    let mut taken = Vec::with_capacity(config.log_dirs.len());
+    let (mut usable, mut failed) = (Vec::with_capacity(config.log_dirs.len()), Vec::new());
     for dir in &config.log_dirs {
         let identity = Identity {
             cluster_id: cluster_id.clone(),
@@ -35,9 +44,16 @@ pub(super) fn open(
             new_cluster_id: new_cluster_id.clone(),
             new_directory_id: rng.uuid(),
         };
-        let manager = Manager::open(Arc::clone(disk), dir, identity)
-            .map_err(|error| StartError::Directory { directory: dir.clone(), error })?;
-        taken.push(Arc::new(manager));
+        match Manager::open(Arc::clone(disk), dir, identity) {
+            Ok(manager) => usable.push(Arc::new(manager)),
+            Err(error) if error.is_failure_of_the_disk() && !usable.is_empty() => {
+                error!(dir = %dir.display(), %error, "log directory is offline");
+                failed.push(dir.clone());
+            }
+            Err(error) => {
+                return Err(StartError::Directory { directory: dir.clone(), error });
+            }
+        }
     }
-    Ok(taken)
+    Ok(Directories { usable, failed })
 }

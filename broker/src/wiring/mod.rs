@@ -76,7 +76,7 @@ impl Broker {
             warn!(key, "passed over a setting that means nothing here");
         }
         let directories = directories::open(&seams.disk, &config, &*seams.rng)?;
-        let first = directories.first().ok_or(StartError::NoDirectory)?;
+        let first = directories.usable.first().ok_or(StartError::NoDirectory)?;
         let cluster_id = first.meta().cluster_id.clone();
         let identity = Identity { cluster_id, node_id: config.node_id };
         let current = Arc::new(ArcSwap::from_pointee(config.clone()));
@@ -89,7 +89,8 @@ impl Broker {
             timers: Arc::clone(&timers),
             rng: Arc::clone(&seams.rng),
             metrics: Arc::clone(&metrics),
-            dirs: directories.clone(),
+            dirs: directories.usable.clone(),
+            failed_dirs: directories.failed,
         }));
         let groups = coordinators::groups(&config, &seams, &timers, &replicas);
         let producer_ids = Arc::new(FromController::default());
@@ -102,12 +103,12 @@ impl Broker {
             Arc::clone(&metrics),
         );
         let cluster = cluster::start(&seams, first, &current, |metadata, replayed| {
-            replicas.load(replayed).map_err(StartError::Logs)?;
+            let log_dirs = replicas.load(replayed).map_err(StartError::Logs)?;
             replicas.start(&*seams.spawn).map_err(StartError::Thread)?;
             metadata.subscribe(Arc::clone(&replicas) as Arc<dyn Follow>);
             metadata.subscribe(Arc::clone(&groups) as Arc<dyn Follow>);
             metadata.subscribe(Arc::clone(&transactions) as Arc<dyn Follow>);
-            Ok(())
+            Ok(log_dirs)
         })?;
         replicas.take_snapshots(cluster.snapshots);
         producer_ids.set(cluster.controller.clone());
@@ -128,8 +129,8 @@ impl Broker {
             apis: dispatch::advertised(),
         });
         let took = seams.clock.monotonic() - began;
-        for directory in &config.log_dirs {
-            info!(directory = %directory.display(), took_ms = ms(took), "recovered");
+        for directory in &directories.usable {
+            info!(directory = %directory.root().display(), took_ms = ms(took), "recovered");
         }
 
         let dispatch = Arc::new(Dispatch::new(Arc::clone(&services)));

@@ -53,6 +53,14 @@ pub enum ManagerError {
     },
 }
 
+impl ManagerError {
+    /// The directory cannot be used now, and others can without it: its disk has failed or is not
+    /// there. Else somebody has to set something right first.
+    pub fn is_failure_of_the_disk(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::DamagedMeta { .. })
+    }
+}
+
 impl fmt::Display for ManagerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

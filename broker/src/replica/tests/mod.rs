@@ -63,6 +63,7 @@ impl World {
             rng: Arc::new(SeededRng::new(7)),
             metrics: Arc::default(),
             dirs: vec![Arc::new(dir)],
+            failed_dirs: Vec::new(),
         });
         Self { disk: disk.clone(), clock, replicas: Arc::new(replicas) }
     }

@@ -1,22 +1,46 @@
 //! Several log directories: they fail one by one, and partitions move between them.
 
+use std::path::PathBuf;
+
+use milena_protocol::{ProducerEpoch, ProducerId, state::metadata::RegisterBrokerRecord};
+use milena_storage::{log::ReadLimits, producers::EndMarker};
+
 use super::*;
+use crate::replica::MoveError;
 
 /// Replicas on one disk for each directory, and a topic with as many partitions.
 fn world_on(disks: &[SimDisk], partitions: i32) -> Arc<Replicas> {
-    let clock = Arc::new(ManualClock::at(NOW));
-    let spawn = TokioSpawn::new(tokio::runtime::Handle::current());
-    let dirs = disks.iter().zip(1..).map(|(disk, number)| {
+    world_with(taken(disks, 1), Vec::new(), &Arc::new(image_of(partitions))).0
+}
+
+/// Directories on these disks; those that are new get ids from this number on.
+fn taken(disks: &[SimDisk], first_id: u8) -> Vec<Arc<Manager>> {
+    let dirs = disks.iter().zip(1..).zip(first_id..).map(|((disk, number), id)| {
         let identity = Identity {
             cluster_id: None,
             node_id: 1,
             new_cluster_id: "cluster".to_owned(),
-            new_directory_id: Uuid([number; 16]),
+            new_directory_id: Uuid([id; 16]),
         };
         let root = format!("{ROOT}{number}");
         Arc::new(Manager::open(Arc::new(disk.clone()), Path::new(&root), identity).unwrap())
     });
-    let config = BrokerConfig::from_settings(Settings::new()).unwrap();
+    dirs.collect()
+}
+
+/// Replicas of what `image` tells, and which directories the broker has then.
+fn world_with(
+    dirs: Vec<Arc<Manager>>,
+    failed_dirs: Vec<PathBuf>,
+    image: &Arc<Image>,
+) -> (Arc<Replicas>, Vec<Uuid>) {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let spawn = TokioSpawn::new(tokio::runtime::Handle::current());
+    let settings = Settings::from([(
+        "transaction.partition.verification.enable".to_owned(),
+        "false".to_owned(),
+    )]);
+    let config = BrokerConfig::from_settings(settings).unwrap();
     let replicas = Arc::new(Replicas::new(Parts {
         node_id: 1,
         config: Arc::new(ArcSwap::from_pointee(config)),
@@ -24,12 +48,24 @@ fn world_on(disks: &[SimDisk], partitions: i32) -> Arc<Replicas> {
         timers: Arc::new(Timers::start(Arc::clone(&clock) as Arc<dyn Clock>, &spawn)),
         rng: Arc::new(SeededRng::new(7)),
         metrics: Arc::default(),
-        dirs: dirs.collect(),
+        dirs,
+        failed_dirs,
     }));
-    let image = Arc::new(image_of(partitions));
-    replicas.load(&image).unwrap();
-    replicas.changed(&Image::default(), &image);
-    replicas
+    let directories = replicas.load(image).unwrap();
+    replicas.changed(&Image::default(), image);
+    (replicas, directories)
+}
+
+/// The broker is known, with two directories.
+fn registered(mut image: Image) -> Arc<Image> {
+    let record = RegisterBrokerRecord {
+        broker_id: 1,
+        log_dirs: vec![Uuid([1; 16]), Uuid([2; 16])],
+        ..RegisterBrokerRecord::default()
+    };
+    let end = image.end();
+    image.apply(&record.into(), end).unwrap();
+    Arc::new(image)
 }
 
 fn image_of(partitions: i32) -> Image {
@@ -147,4 +183,154 @@ async fn a_move_that_was_interrupted_begins_anew_and_one_that_was_nearly_done_is
     until("the move", || !Arc::ptr_eq(&before, &partition(&replicas, 0).place().volume)).await;
     assert_eq!(partition(&replicas, 0).log().end_offset(), end);
     replicas.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_a_directory_that_is_not_there_is_offline_and_not_begun_anew() {
+    let disks = [SimDisk::new(), SimDisk::new()];
+    let before = {
+        let replicas = world_on(&disks, 4);
+        replicas.start(&TokioSpawn::new(tokio::runtime::Handle::current())).unwrap();
+        for index in 0..4 {
+            partition(&replicas, index).append(batch(), NOW).unwrap();
+        }
+        let homes = homes(&replicas);
+        replicas.close().await;
+        homes
+    };
+    assert_eq!((before[0].len(), before[1].len()), (2, 2));
+    // It could not be taken, or another disk is where it was.
+    let new = SimDisk::new();
+    let failed = vec![PathBuf::from("/data2")];
+    for (there, failed) in [(vec![disks[0].clone()], failed), (vec![disks[0].clone(), new], vec![])]
+    {
+        let known = registered(image_of(4));
+        let (replicas, dirs) = world_with(taken(&there, 11), failed.clone(), &known);
+        assert!(dirs.contains(&Uuid([2; 16])), "the next start has to know of it, too: {dirs:?}");
+        let topic = replicas.topic_named("t").unwrap();
+        for index in 0..4 {
+            let found = topic.partition(index).map(|partition| partition.log().end_offset());
+            let expected =
+                if before[0].contains(&index) { Ok(Offset(1)) } else { Err(Missing::Offline) };
+            assert_eq!(found, expected, "{index}");
+        }
+        replicas.retry_offline();
+        assert_eq!(topic.partition(before[1][0]).err(), Some(Missing::Offline));
+        if let [path] = &failed[..] {
+            let told = replicas.log_dirs();
+            assert!(told[0].space.is_ok() && told[1].path == *path && told[1].space.is_err());
+            let moved = replicas.move_partition("t", before[0][0], "/data2");
+            assert_eq!(moved, Err(MoveError::FailedDirectory));
+        }
+        // New partitions have room elsewhere.
+        replicas.changed(&known, &registered(image_of(5)));
+        assert!(topic.partition(4).is_ok());
+        assert_eq!(topic.partition(before[1][0]).err(), Some(Missing::Offline));
+        // They hold the lock.
+        drop((topic, replicas));
+        let made = Path::new("/data1/t-4");
+        assert_eq!(disks[0].exists(made), !failed.is_empty(), "a new disk has more room");
+        if disks[0].exists(made) {
+            disks[0].remove_dir_all(made).unwrap();
+        }
+    }
+    let replicas = world_on(&disks, 4);
+    assert_eq!(homes(&replicas), before);
+    let ends = (0..4).map(|index| partition(&replicas, index).log().end_offset());
+    assert_eq!(ends.collect::<Vec<_>>(), [Offset(1); 4]);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_listed_at_the_start_fails_alone() {
+    let disks = [SimDisk::new(), SimDisk::new()];
+    let before = homes(&world_on(&disks, 2));
+    let known = registered(image_of(2));
+    let dirs = taken(&disks, 1);
+    disks[1].inject(Fault::once(Call::ReadDir, "data2"));
+    let (replicas, _) = world_with(dirs, Vec::new(), &known);
+    let topic = replicas.topic_named("t").unwrap();
+    assert!(topic.partition(before[0][0]).is_ok());
+    assert_eq!(topic.partition(before[1][0]).err(), Some(Missing::Offline));
+    assert!(replicas.log_dirs()[1].space.is_err());
+    let moved = replicas.move_partition("t", before[0][0], "/data2");
+    assert_eq!(moved, Err(MoveError::FailedDirectory));
+}
+
+#[tokio::test]
+async fn a_directory_that_was_given_up_is_forgotten_once_nothing_is_missing() {
+    let disks = [SimDisk::new(), SimDisk::new()];
+    drop(world_on(&disks, 1));
+    let (_, dirs) = world_with(taken(&disks[..1], 1), Vec::new(), &registered(image_of(1)));
+    assert_eq!(dirs, [Uuid([1; 16])]);
+}
+
+/// Transactions in all states before, while and after a partition moves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_takes_open_committed_and_aborted_transactions_along() {
+    let disks = [SimDisk::new(), SimDisk::new()];
+    let replicas = world_on(&disks, 1);
+    replicas.start(&TokioSpawn::new(tokio::runtime::Handle::current())).unwrap();
+    let partition = partition(&replicas, 0);
+    for producer in 1..=3 {
+        write_in_transaction(&partition, producer, 0);
+    }
+    end_transaction(&partition, 1, true);
+    end_transaction(&partition, 2, false);
+    write_in_transaction(&partition, 2, 1);
+    let aborted = vec![(ProducerId(2), Offset(1), Offset(4))];
+    assert_eq!(partition.last_stable_offset(), Offset(2));
+    for round in 0..4 {
+        let before = partition.log().producers();
+        let home = Arc::clone(&partition.place().volume);
+        let target = replicas.volumes.iter().find(|it| !Arc::ptr_eq(it, &home)).unwrap();
+        let path = target.dir.root().display().to_string();
+        assert_eq!(replicas.move_partition("t", 0, &path), Ok(()));
+        until("the move", || Arc::ptr_eq(target, &partition.place().volume)).await;
+        assert_eq!(partition.log().producers(), before, "round {round}");
+        assert_eq!(partition.last_stable_offset(), Offset(2), "round {round}");
+        assert_eq!(aborted_in(&partition), aborted, "round {round}");
+        // What producers do next follows from what they did before.
+        write_in_transaction(&partition, 3, 1 + round);
+        let stale = in_transaction(3, 7);
+        let refused = partition.append(stale, NOW).unwrap_err();
+        assert!(matches!(refused, AppendError::OutOfOrderSequence { .. }), "{refused:?}");
+    }
+    end_transaction(&partition, 2, true);
+    end_transaction(&partition, 3, false);
+    assert_eq!(partition.last_stable_offset(), partition.log().end_offset());
+    assert_eq!(aborted_in(&partition).len(), 2);
+    replicas.close().await;
+}
+
+fn in_transaction(producer: i64, sequence: i32) -> Bytes {
+    let builder = BatchBuilder::new(Codec::None);
+    let builder = builder.producer(ProducerId(producer), ProducerEpoch(0), sequence);
+    let mut builder = builder.transactional(true);
+    builder.append(NOW, None, Some(b"value"), &[]).unwrap();
+    builder.build().unwrap()
+}
+
+fn write_in_transaction(partition: &Arc<Partition>, producer: i64, sequence: i32) {
+    partition.append(in_transaction(producer, sequence), NOW).unwrap();
+    partition.flushed(partition.log().flush());
+}
+
+fn end_transaction(partition: &Arc<Partition>, producer: i64, commit: bool) {
+    let marker = EndMarker {
+        producer: ProducerId(producer),
+        epoch: ProducerEpoch(0),
+        coordinator_epoch: 0,
+        timestamp: NOW,
+        commit,
+    };
+    partition.append_marker(&marker, 1, NOW).unwrap();
+    partition.flushed(partition.log().flush());
+}
+
+/// What a reader of committed records is told to leave out, in all of the partition.
+fn aborted_in(partition: &Partition) -> Vec<(ProducerId, Offset, Offset)> {
+    let upper = partition.log().end_offset();
+    let limits = ReadLimits { max_bytes: usize::MAX, upper, at_least_one: true };
+    let found = partition.log().read_committed(Offset(0), limits).unwrap();
+    found.aborted.iter().map(|it| (it.producer, it.first, it.last)).collect()
 }
