@@ -205,8 +205,12 @@ impl Transaction {
         Ok(partitions.iter().map(there).collect())
     }
 
-    /// A client ends the transaction.
+    /// A client ends the transaction. While one is ending, nobody's wish is judged: it may be about
+    /// the next one, as its producer is told its new epoch before the markers are written.
     pub(super) fn end(&mut self, r: &End, now: Timestamp) -> Result<Ended, Refusal> {
+        if self.state.is_ending() && [self.producer.id, self.next].contains(&r.producer.id) {
+            return Err(Refusal::Code(ErrorCode::ConcurrentTransactions));
+        }
         match r.client {
             Level::Bumping => self.end_and_bump(r, now),
             Level::Original | Level::Flexible => self.end_as_it_is(r, now).map_err(Refusal::Code),
@@ -315,17 +319,13 @@ impl Transaction {
             && r.producer.epoch == LAST_EPOCH
             && self.producer.epoch == ProducerEpoch(0);
         let is_retry = of_epoch_before || of_id_before;
-        if self.state.is_ending() && r.producer == self.successor() && self.next != ProducerId::NONE
-        {
-            return Err(Refusal::Code(ErrorCode::ConcurrentTransactions));
-        }
         if r.producer.id != self.producer.id && !of_id_before {
             return Err(Refusal::Code(ErrorCode::InvalidProducerIdMapping));
         }
         let is_current = r.producer == self.producer;
         let is_valid = match self.state {
             State::Empty | State::Ongoing => is_current,
-            State::PrepareCommit | State::PrepareAbort => of_epoch_before,
+            State::PrepareCommit | State::PrepareAbort => false,
             // Whose epoch no client may have, fences whoever asks.
             State::CompleteCommit | State::CompleteAbort => {
                 (is_retry || is_current) && self.producer.epoch <= LAST_EPOCH
@@ -337,9 +337,6 @@ impl Transaction {
         let invalid = Err(Refusal::Code(ErrorCode::InvalidTxnState));
         match (self.state, r.commit) {
             (State::Ongoing, _) => {}
-            (State::PrepareCommit, true) | (State::PrepareAbort, false) => {
-                return Err(Refusal::Code(ErrorCode::ConcurrentTransactions));
-            }
             (State::CompleteCommit, true) | (State::CompleteAbort, false) if is_retry => {
                 return Ok(Ended::Before(self.producer));
             }
@@ -365,9 +362,6 @@ impl Transaction {
             (State::Ongoing, _) => {
                 self.prepare(r, now);
                 Ok(Ended::Now(self.producer))
-            }
-            (State::PrepareCommit, true) | (State::PrepareAbort, false) => {
-                Err(ErrorCode::ConcurrentTransactions)
             }
             (State::CompleteCommit, true) | (State::CompleteAbort, false) => {
                 Ok(Ended::Before(self.producer))
