@@ -41,7 +41,7 @@ java_client() {
     rm -rf "$clients/java/lib" "$clients/java/classes"
     mkdir -p "$clients/java/classes"
     mvn -q -B -Dstyle.color=never -f "$here/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$clients/java/lib" &&
-        javac -cp "$clients/java/lib/*" -d "$clients/java/classes" "$here/java/Driver.java" "$here/golden/Tour.java"
+        javac -cp "$clients/java/lib/*" -d "$clients/java/classes" "$here"/java/*.java "$here/golden/Tour.java"
 }
 
 go_client() {
@@ -51,7 +51,7 @@ go_client() {
 debian python3-venv ensurepip
 install python python_clients "$here/python/requirements.txt"
 install node node_client "$here/node/package.json" "$here/node/package-lock.json"
-install java java_client "$here/java/pom.xml" "$here/java/Driver.java" "$here/golden/Tour.java"
+install java java_client "$here/java/pom.xml" "$here"/java/*.java "$here/golden/Tour.java"
 install go go_client "$here/go/go.mod" "$here/go/go.sum" "$here/go/main.go"
 debian kcat kcat
 

@@ -1,7 +1,7 @@
 """Numbered records for exactly_once.py: written once each, read back, and how far readers are."""
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 
 class Ids:
@@ -27,6 +27,17 @@ class Ids:
         self.producer.flush()
         if failures:
             raise KafkaException(failures[0])
+
+    def latest(self, topic, committed):
+        """Where the broker says that each partition ends for such readers; None if it does not say."""
+        isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in range(self.partitions[topic])}
+        try:
+            found = self.admin.list_offsets(wanted, isolation_level=isolation, request_timeout=3)
+            return {one.partition: future.result().offset for one, future in found.items()}
+        except KafkaException:
+            self.admin = AdminClient(self.base)  # which would stay with the leader epoch from before a restart
+            return None
 
     def ends(self, topic, committed):
         """Where readers come to an end, in each partition."""
