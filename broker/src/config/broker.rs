@@ -53,6 +53,7 @@ pub struct BrokerConfig {
     /// What a topic has that overrides nothing.
     pub topic: TopicConfig,
     pub transactions: TransactionSettings,
+    pub unstable_api_versions: bool,
     /// Where all of this came from.
     pub layers: Layers,
 }
@@ -134,6 +135,7 @@ impl BrokerConfig {
             socket_request_max_bytes: read.int("socket.request.max.bytes")?,
             topic: TopicConfig::broker_default(&layers)?,
             transactions: TransactionSettings::resolve(&read)?,
+            unstable_api_versions: read.boolean("unstable.api.versions.enable")?,
             layers,
         })
     }
@@ -155,7 +157,7 @@ pub fn check_dynamic(key: &Key, text: &str) -> Result<(), WrongValue> {
 pub(super) struct Reader<'a>(&'a Layers);
 
 impl Reader<'_> {
-    fn boolean(&self, name: &'static str) -> Result<bool, WrongValue> {
+    pub(super) fn boolean(&self, name: &'static str) -> Result<bool, WrongValue> {
         match self.value(name)? {
             Some(Value::Boolean(flag)) => Ok(flag),
             _ => Err(unset(name, Kind::Boolean)),

@@ -12,6 +12,7 @@ pub struct TransactionSettings {
     pub topic_partitions: i32,
     pub topic_replication_factor: i32,
     pub topic_segment_bytes: i32,
+    pub two_phase_commit: bool,
 }
 
 impl TransactionSettings {
@@ -25,6 +26,7 @@ impl TransactionSettings {
             topic_partitions: read.int("transaction.state.log.num.partitions")?,
             topic_replication_factor: read.int("transaction.state.log.replication.factor")?,
             topic_segment_bytes: read.int("transaction.state.log.segment.bytes")?,
+            two_phase_commit: read.boolean("transaction.two.phase.commit.enable")?,
         })
     }
 }

@@ -4,7 +4,7 @@ mod refusal;
 mod route;
 mod routes;
 
-use std::{pin::Pin, sync::Arc};
+use std::{ops::RangeInclusive, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use milena_protocol::{
@@ -17,6 +17,7 @@ pub use crate::handlers::{Context, Endpoint, ListenerInfo, Peer, Software, Turns
 pub use refusal::Refusal;
 
 use crate::{
+    config::BrokerConfig,
     metrics::{Counter, names},
     services::Services,
 };
@@ -27,6 +28,7 @@ use routes::ROUTES;
 #[derive(Debug)]
 pub struct Dispatch {
     services: Arc<Services>,
+    versions: Versions,
     /// How often each route was taken, in the order of the table.
     taken: Vec<Counter>,
 }
@@ -42,6 +44,14 @@ pub enum Started {
     Refused(Refusal),
 }
 
+/// Which versions of the APIs are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    Stable,
+    /// Those too that Kafka may still change: see `unstable.api.versions.enable`.
+    Unstable,
+}
+
 /// The frame to send, once it is there; `None` where the request wants no answer.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Option<Frame>, Refusal>> + Send>>;
 
@@ -50,7 +60,8 @@ impl Dispatch {
     pub fn new(services: Arc<Services>) -> Self {
         let count = |route: &Route| services.metrics.counter_of(&names::REQUESTS, route.key.name());
         let taken = ROUTES.iter().map(count).collect();
-        Self { services, taken }
+        let versions = Versions::from_config(&services.config.load());
+        Self { services, versions, taken }
     }
 
     /// Takes a frame without its length. Runs none of the handler yet.
@@ -66,7 +77,7 @@ impl Dispatch {
             return Started::Refused(Refusal::UnknownApi { api });
         };
         let version = header.api_version;
-        if !route.served.contains(&version) {
+        if !self.versions.of(route, &route.served).contains(&version) {
             return if route.key == ApiKey::ApiVersions {
                 which_versions(header.correlation_id)
             } else {
@@ -87,15 +98,35 @@ impl Dispatch {
     }
 }
 
+impl Versions {
+    #[must_use]
+    pub const fn from_config(config: &BrokerConfig) -> Self {
+        match config.unstable_api_versions {
+            true => Self::Unstable,
+            false => Self::Stable,
+        }
+    }
+
+    fn of(self, route: &Route, stable: &RangeInclusive<i16>) -> RangeInclusive<i16> {
+        match self {
+            Self::Stable => stable.clone(),
+            Self::Unstable => *stable.start()..=route.unstable_last.max(*stable.end()),
+        }
+    }
+}
+
 /// Every API served and the versions that clients are told, by key.
 #[must_use]
-pub fn advertised() -> Vec<ApiVersion> {
+pub fn advertised(versions: Versions) -> Vec<ApiVersion> {
     let mut served: Vec<ApiVersion> = ROUTES
         .iter()
-        .map(|route| ApiVersion {
-            api_key: route.key.number(),
-            min_version: *route.advertised.start(),
-            max_version: *route.advertised.end(),
+        .map(|route| {
+            let told = versions.of(route, &route.advertised);
+            ApiVersion {
+                api_key: route.key.number(),
+                min_version: *told.start(),
+                max_version: *told.end(),
+            }
         })
         .collect();
     served.sort_by_key(|api| api.api_key);
@@ -108,7 +139,7 @@ fn which_versions(correlation_id: i32) -> Started {
     let own = |api: &ApiVersion| api.api_key == ApiKey::ApiVersions.number();
     let response = ApiVersionsResponse {
         error_code: ErrorCode::UnsupportedVersion,
-        api_keys: advertised().into_iter().filter(own).collect(),
+        api_keys: advertised(Versions::Stable).into_iter().filter(own).collect(),
         ..ApiVersionsResponse::default()
     };
     match route::encode(&response, ApiVersionsResponse::KEY, 0, correlation_id) {
@@ -133,7 +164,7 @@ mod tests {
 
     #[test]
     fn each_api_stands_in_the_table_once() {
-        let keys: Vec<i16> = advertised().iter().map(|api| api.api_key).collect();
+        let keys: Vec<i16> = advertised(Versions::Stable).iter().map(|api| api.api_key).collect();
         assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Route {
     pub(super) served: RangeInclusive<i16>,
     /// What clients are told: the same, unless the table says otherwise.
     pub(super) advertised: RangeInclusive<i16>,
+    /// The last version, where those are served too that Kafka may still change.
+    pub(super) unstable_last: i16,
     pub(super) start: fn(Arc<Services>, Context, i32, Bytes) -> Result<Answer, Malformed>,
 }
 
@@ -75,6 +77,7 @@ macro_rules! routes {
                 advertised: $crate::dispatch::route::or_else!(
                     $($advertised)?; <$request as Message>::VERSIONS
                 ),
+                unstable_last: *<$request as Message>::KNOWN_VERSIONS.end(),
                 start: |services, cx, correlation_id, body| {
                     let request = <$request as Message>::decode_body(body, cx.version)?;
                     Ok(Box::pin(async move {

@@ -24,7 +24,7 @@ use markers::FromController;
 use crate::{
     clock::{Clock, Rng, SystemClock, SystemRng},
     config::BrokerConfig,
-    dispatch::{self, Dispatch},
+    dispatch::{self, Dispatch, Versions},
     metadata::Follow,
     metrics::Registry,
     network::{Accept, Limits, Net, Network, Tcp, Tuning},
@@ -126,7 +126,7 @@ impl Broker {
             groups,
             transactions,
             fetch_sessions: FetchSessions::from_config(&config),
-            apis: dispatch::advertised(),
+            apis: dispatch::advertised(Versions::from_config(&config)),
         });
         let took = seams.clock.monotonic() - began;
         for directory in &directories.usable {

@@ -1,4 +1,4 @@
-//! InitProducerId v0-5.
+//! InitProducerId v0-5; `two_phase` has v6.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -10,6 +10,7 @@ mod end_txn;
 mod init_producer_id;
 mod list_transactions;
 mod produce;
+mod two_phase;
 mod txn_offset_commit;
 mod write_txn_markers;
 

@@ -29,12 +29,17 @@ fn ask(client: &mut RawClient, version: i16, request: &ProduceRequest) -> Partit
 }
 
 /// Produces one record to the first partition.
-fn produce(client: &mut RawClient, version: i16, by: Producer, sequence: i32) -> ErrorCode {
+pub(super) fn produce(
+    client: &mut RawClient,
+    version: i16,
+    by: Producer,
+    sequence: i32,
+) -> ErrorCode {
     ask(client, version, &request("x", 0, batch(by, sequence, &["value"]))).error_code
 }
 
 /// Where the batches begin that a reader of committed records is given.
-fn committed(client: &mut RawClient) -> Vec<i64> {
+pub(super) fn committed(client: &mut RawClient) -> Vec<i64> {
     let mut found = Vec::new();
     let mut from = 0;
     loop {

@@ -771,11 +771,28 @@ pub(super) const KEYS: &[Key] = &[
         ..STATIC
     },
     Key {
+        name: "transaction.two.phase.commit.enable",
+        kind: Kind::Boolean,
+        default: Some("false"),
+        doc: "Producers may have transactions that another system decides about (KIP-939), which \
+              are never aborted for their age. They ask in a version of InitProducerId that needs \
+              `unstable.api.versions.enable`.",
+        ..STATIC
+    },
+    Key {
         name: "transactional.id.expiration.ms",
         kind: Kind::Int,
         default: Some("604800000"),
         valid: Valid::AtLeast(1),
         doc: "How long a transactional id is remembered that nobody uses.",
+        ..STATIC
+    },
+    Key {
+        name: "unstable.api.versions.enable",
+        kind: Kind::Boolean,
+        default: Some("false"),
+        doc: "Versions of requests that Kafka may still change are served and advertised: at \
+              present InitProducerId v6, for two-phase commit (KIP-939).",
         ..STATIC
     },
 ];

@@ -12,6 +12,7 @@ use crate::config::BrokerConfig;
 #[derive(Clone, Debug)]
 pub struct Limits {
     pub max_timeout_ms: i32,
+    pub two_phase_commit: bool,
     pub id_expiration_ms: i64,
     pub expiration_check_ms: i64,
     /// What the cluster has agreed on; it may change at any time.
@@ -24,6 +25,7 @@ impl Limits {
         let transactions = &config.transactions;
         Self {
             max_timeout_ms: transactions.max_timeout_ms,
+            two_phase_commit: transactions.two_phase_commit,
             id_expiration_ms: i64::from(transactions.id_expiration_ms),
             expiration_check_ms: i64::from(transactions.expiration_check_interval_ms),
             level: Arc::default(),

@@ -20,9 +20,9 @@ use milena_protocol::{
 use tracing::warn;
 
 use super::{
-    Census, Counts, End, Ending, Initialize, Level, Limits, Producer, Reply, Request, State,
-    TopicPartition,
-    transaction::{Ended, Initialized, Refusal, Transaction},
+    Census, Counts, End, Ending, Initialize, Initialized, Level, Limits, NO_TIMEOUT, Producer,
+    Reply, Request, State, TopicPartition,
+    transaction::{Became, Ended, Refusal, Transaction},
 };
 use crate::coordinator::runtime::{Alarm, Machine, Ring, Ticket, Turn};
 
@@ -73,12 +73,17 @@ impl Transactions {
             (None, None) => return Reply::NeedsProducerId,
         };
         match transaction.initialize(r, self.limits.level(), now) {
-            Ok(initialized) => {
+            Ok(became) => {
+                let reply = match became {
+                    Became::Is(producer) => Ok(Initialized { producer, ongoing: None }),
+                    Became::Keeps(producer) => {
+                        set_timeout(&mut transaction, turn);
+                        Ok(Initialized { producer, ongoing: Some(transaction.producer) })
+                    }
+                    Became::Aborting => Err(ErrorCode::ConcurrentTransactions),
+                };
                 self.put(transaction, turn);
-                Reply::Initialize(match initialized {
-                    Initialized::Is(producer) => Ok(producer),
-                    Initialized::Aborting => Err(ErrorCode::ConcurrentTransactions),
-                })
+                Reply::Initialize(reply)
             }
             Err(Refusal::Code(code)) => Reply::Initialize(Err(code)),
             Err(Refusal::NeedsProducerId) => Reply::NeedsProducerId,
@@ -336,8 +341,8 @@ impl Machine for Transactions {
 /// Has an open transaction aborted when its time is up. One that another system decides about
 /// waits for that for ever (KIP-939).
 fn set_timeout(transaction: &mut Transaction, turn: &mut Turn<Transactions>) {
-    if transaction.timeout_ms == i32::MAX {
-        return;
+    if transaction.timeout_ms == NO_TIMEOUT {
+        return transaction.alarm.switch_off();
     }
     let ends_at = transaction.started.0.saturating_add(i64::from(transaction.timeout_ms));
     let left_ms = u64::try_from(ends_at.saturating_sub(turn.now.wall.0)).unwrap_or_default();

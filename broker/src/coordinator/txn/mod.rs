@@ -23,6 +23,9 @@ pub use level::Level;
 pub use limits::Limits;
 pub use machine::{Subject, Transactions};
 pub use markers::{Ending, Marker, Markers, NotWritten, Writing};
-pub use request::{Described, End, Initialize, Listed, Producer, Reply, Request, TopicPartition};
+pub use request::{
+    Described, End, Initialize, Initialized, Listed, NO_TIMEOUT, Producer, Reply, Request,
+    TopicPartition,
+};
 pub use service::{FEATURE, Parts, ProducerIds, TOPIC, TransactionCoordinator};
 pub use state::State;

@@ -50,11 +50,22 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Initialize {
     pub id: Str,
+    /// [`NO_TIMEOUT`] for one whose transactions another system decides about.
     pub timeout_ms: i32,
+    /// Whether an open transaction is to be kept, and not aborted (KIP-939).
+    pub keep_prepared: bool,
     /// Who the producer believes to be, if it goes on after a fault (KIP-360).
     pub known: Option<Producer>,
     /// An id that nobody has, in case one is needed.
     pub spare: Option<ProducerId>,
+}
+
+/// Who a producer is from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Initialized {
+    pub producer: Producer,
+    /// Whose open transaction was kept for it.
+    pub ongoing: Option<Producer>,
 }
 
 /// A producer ends its transaction.
@@ -70,7 +81,7 @@ pub struct End {
 /// The answer to the request of the same name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    Initialize(Result<Producer, ErrorCode>),
+    Initialize(Result<Initialized, ErrorCode>),
     Add(ErrorCode),
     /// One for each partition.
     Verify(Vec<ErrorCode>),
@@ -104,3 +115,6 @@ pub struct Listed {
     pub state: State,
     pub started: Timestamp,
 }
+
+/// How long a transaction may be open that the broker never aborts on its own.
+pub const NO_TIMEOUT: i32 = i32::MAX;

@@ -5,8 +5,8 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId, wire::Str};
 
 use super::{
-    Census, Described, End, Initialize, Level, Limits, Listed, Markers, Producer, Reply, Request,
-    TopicPartition, Transactions, writer::Writer,
+    Census, Described, End, Initialize, Initialized, Level, Limits, Listed, Markers, Producer,
+    Reply, Request, TopicPartition, Transactions, writer::Writer,
 };
 use crate::{
     coordinator::runtime::{Logs, Shards, Surroundings, Unavailable},
@@ -65,7 +65,7 @@ impl TransactionCoordinator {
     ///
     /// # Errors
     /// The code to tell it.
-    pub async fn initialize(&self, r: Initialize) -> Result<Producer, ErrorCode> {
+    pub async fn initialize(&self, r: Initialize) -> Result<Initialized, ErrorCode> {
         let mut r = r;
         loop {
             match self.shards.ask(&r.id, Request::Initialize(r.clone())).await {

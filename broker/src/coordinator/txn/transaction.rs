@@ -24,8 +24,10 @@ pub(super) struct Transaction {
     pub(super) producer: Producer,
     /// The id before this one, whose epochs were used up.
     previous: ProducerId,
-    /// The id that takes over when the transaction is complete, as this one's epochs are used up.
-    next: ProducerId,
+    /// Who takes over when the transaction is complete, where that is not whose records it has: a
+    /// new id, as the epochs of this one are used up, or while the transaction is open the
+    /// producer that came to end it, who is the only one that may.
+    pub(super) next: Option<Producer>,
     /// The epoch before this one, if the same client had it. Only memory knows it.
     last_epoch: ProducerEpoch,
     pub(super) timeout_ms: i32,
@@ -51,8 +53,10 @@ pub(super) enum Refusal {
 
 /// What became of a producer that takes up an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Initialized {
+pub(super) enum Became {
     Is(Producer),
+    /// It is there to end the transaction that another one left open.
+    Keeps(Producer),
     /// The transaction of whoever was there before is being aborted: it has to ask again.
     Aborting,
 }
@@ -73,7 +77,7 @@ impl Transaction {
             state: State::Empty,
             producer: Producer { id: producer, epoch: ProducerEpoch::NONE },
             previous: ProducerId::NONE,
-            next: ProducerId::NONE,
+            next: None,
             last_epoch: ProducerEpoch::NONE,
             timeout_ms: 0,
             partitions: OrdSet::new(),
@@ -100,7 +104,7 @@ impl Transaction {
                 epoch: ProducerEpoch(value.producer_epoch),
             },
             previous: ProducerId(value.previous_producer_id),
-            next: ProducerId(value.next_producer_id),
+            next: next(value),
             last_epoch: ProducerEpoch::NONE,
             timeout_ms: value.transaction_timeout_ms,
             partitions: partitions.collect(),
@@ -118,7 +122,7 @@ impl Transaction {
         r: &Initialize,
         broker: Level,
         now: Timestamp,
-    ) -> Result<Initialized, Refusal> {
+    ) -> Result<Became, Refusal> {
         if r.known.is_some_and(|known| !self.recognises(known)) {
             return Err(Refusal::Code(ErrorCode::ProducerFenced));
         }
@@ -126,9 +130,10 @@ impl Transaction {
             State::PrepareCommit | State::PrepareAbort => {
                 return Err(Refusal::Code(ErrorCode::ConcurrentTransactions));
             }
+            State::Ongoing if r.keep_prepared => return self.keep(r, broker, now),
             State::Ongoing => {
                 self.abort(broker, now);
-                return Ok(Initialized::Aborting);
+                return Ok(Became::Aborting);
             }
             State::Empty | State::CompleteCommit | State::CompleteAbort => {}
         }
@@ -156,7 +161,7 @@ impl Transaction {
         self.partitions = OrdSet::new();
         self.started = Timestamp::NONE;
         self.updated = now;
-        Ok(Initialized::Is(self.producer))
+        Ok(Became::Is(self.producer))
     }
 
     /// Puts partitions into the transaction. False if they were there before.
@@ -172,6 +177,7 @@ impl Transaction {
             return Err(ErrorCode::ConcurrentTransactions);
         }
         self.check(producer)?;
+        self.check_is_written_to()?;
         let ongoing = self.state == State::Ongoing;
         if ongoing && partitions.iter().all(|one| self.partitions.contains(one)) {
             return Ok(false);
@@ -198,6 +204,7 @@ impl Transaction {
         if self.state.is_ending() {
             return Err(ErrorCode::ConcurrentTransactions);
         }
+        self.check_is_written_to()?;
         let there = |partition| match self.partitions.contains(partition) {
             true => ErrorCode::None,
             false => ErrorCode::TransactionAbortable,
@@ -208,7 +215,9 @@ impl Transaction {
     /// A client ends the transaction. While one is ending, nobody's wish is judged: it may be about
     /// the next one, as its producer is told its new epoch before the markers are written.
     pub(super) fn end(&mut self, r: &End, now: Timestamp) -> Result<Ended, Refusal> {
-        if self.state.is_ending() && [self.producer.id, self.next].contains(&r.producer.id) {
+        if self.state.is_ending()
+            && [self.producer.id, self.successor().id].contains(&r.producer.id)
+        {
             return Err(Refusal::Code(ErrorCode::ConcurrentTransactions));
         }
         match r.client {
@@ -219,12 +228,9 @@ impl Transaction {
 
     /// The broker aborts the transaction, and no epoch that its producer had is valid any more.
     pub(super) fn abort(&mut self, broker: Level, now: Timestamp) {
-        match broker {
-            Level::Bumping => self.bump(ProducerId::NONE),
-            Level::Original | Level::Flexible => {
-                self.producer.epoch = after(self.producer.epoch);
-                self.last_epoch = ProducerEpoch::NONE;
-            }
+        self.bump(None);
+        if broker < Level::Bumping {
+            self.last_epoch = ProducerEpoch::NONE;
         }
         self.state = State::PrepareAbort;
         self.updated = now;
@@ -237,10 +243,10 @@ impl Transaction {
             State::PrepareCommit => State::CompleteCommit,
             _ => State::CompleteAbort,
         };
-        if self.client == Level::Bumping {
+        if self.client == Level::Bumping || self.next.is_some() {
             self.previous = self.producer.id;
             self.producer = self.successor();
-            self.next = ProducerId::NONE;
+            self.next = None;
         }
         self.partitions = OrdSet::new();
         self.updated = now;
@@ -266,9 +272,9 @@ impl Transaction {
             transaction_last_update_timestamp_ms: self.updated.0,
             transaction_start_timestamp_ms: self.started.0,
             previous_producer_id: self.previous.0,
-            next_producer_id: self.next.0,
+            next_producer_id: self.next.map_or(ProducerId::NONE, |next| next.id).0,
+            next_producer_epoch: self.next.map_or(ProducerEpoch::NONE, |next| next.epoch).0,
             client_transaction_version: self.client.number(),
-            ..TransactionLogValue::default()
         };
         StateRecord { key: self.key(), value: Some(encode_value(&value, broker.record_version())) }
     }
@@ -308,6 +314,32 @@ impl Transaction {
         }
     }
 
+    /// The open transaction stays, for a producer that comes to end it (KIP-939). It was left by one
+    /// that has prepared it, so nobody adds to it any more, and its time does not get shorter.
+    fn keep(&mut self, r: &Initialize, broker: Level, now: Timestamp) -> Result<Became, Refusal> {
+        if broker < Level::Bumping {
+            // Transactions of one epoch cannot be told from each other: whoever asks what became
+            // of the one that it prepared would hear of another.
+            return Err(Refusal::Code(ErrorCode::UnsupportedVersion));
+        }
+        let holder = self.holder();
+        let epoch = after(holder.epoch);
+        // The end is another epoch: of a second id there is to be one left for it, so that there
+        // is never a third.
+        let is_second = holder.id != self.producer.id;
+        let holder = match is_used_up(holder.epoch) || (is_second && is_used_up(epoch)) {
+            true => {
+                let id = r.spare.ok_or(Refusal::NeedsProducerId)?;
+                Producer { id, epoch: ProducerEpoch(0) }
+            }
+            false => Producer { id: holder.id, epoch },
+        };
+        self.next = Some(holder);
+        self.timeout_ms = self.timeout_ms.max(r.timeout_ms);
+        self.updated = now;
+        Ok(Became::Keeps(holder))
+    }
+
     /// The end of a transaction of version 2 is a new epoch, so that a retry is told from the end
     /// of the next transaction by its epoch (KIP-890). One without partitions can be aborted.
     fn end_and_bump(&mut self, r: &End, now: Timestamp) -> Result<Ended, Refusal> {
@@ -319,10 +351,11 @@ impl Transaction {
             && r.producer.epoch == LAST_EPOCH
             && self.producer.epoch == ProducerEpoch(0);
         let is_retry = of_epoch_before || of_id_before;
-        if r.producer.id != self.producer.id && !of_id_before {
+        let ids = [self.producer.id, self.successor().id];
+        if !ids.contains(&r.producer.id) && !of_id_before {
             return Err(Refusal::Code(ErrorCode::InvalidProducerIdMapping));
         }
-        let is_current = r.producer == self.producer;
+        let is_current = r.producer == self.holder();
         let is_valid = match self.state {
             State::Empty | State::Ongoing => is_current,
             State::PrepareCommit | State::PrepareAbort => false,
@@ -346,22 +379,29 @@ impl Transaction {
             }
             _ => return invalid,
         }
-        let next = match is_used_up(self.producer.epoch) {
-            true => r.spare.ok_or(Refusal::NeedsProducerId)?,
-            false => ProducerId::NONE,
+        let spare = match is_used_up(self.holder().epoch) {
+            true => Some(r.spare.ok_or(Refusal::NeedsProducerId)?),
+            false => None,
         };
-        self.bump(next);
+        self.bump(spare);
         self.prepare(r, now);
         Ok(Ended::Now(self.successor()))
     }
 
-    /// The end of a transaction of version 1 changes nothing for the producer.
+    /// The end of a transaction of version 1 changes nothing for the producer. Where that is not
+    /// whose records it has, the markers fence those who were before it.
     fn end_as_it_is(&mut self, r: &End, now: Timestamp) -> Result<Ended, ErrorCode> {
         self.check(r.producer)?;
         match (self.state, r.commit) {
             (State::Ongoing, _) => {
+                if let Some(holder) = self.next {
+                    let is_second = holder.id != self.producer.id;
+                    self.producer.epoch =
+                        if is_second { after(self.producer.epoch) } else { holder.epoch };
+                    self.next = is_second.then_some(holder);
+                }
                 self.prepare(r, now);
-                Ok(Ended::Now(self.producer))
+                Ok(Ended::Now(self.successor()))
             }
             (State::CompleteCommit, true) | (State::CompleteAbort, false) => {
                 Ok(Ended::Before(self.producer))
@@ -376,33 +416,60 @@ impl Transaction {
         self.client = r.client;
     }
 
-    fn bump(&mut self, next: ProducerId) {
-        self.last_epoch = self.producer.epoch;
-        self.producer.epoch = after(self.producer.epoch);
-        self.next = next;
+    /// Takes a new epoch for the markers, and for whoever writes next: another one is on an id of
+    /// its own, or takes up `spare`.
+    fn bump(&mut self, spare: Option<ProducerId>) {
+        let holder = self.holder();
+        self.last_epoch = holder.epoch;
+        if holder.id == self.producer.id {
+            self.producer.epoch = after(holder.epoch);
+            self.next = spare.map(|id| Producer { id, epoch: ProducerEpoch(0) });
+        } else {
+            self.producer.epoch = after(self.producer.epoch);
+            self.next = Some(Producer { id: holder.id, epoch: after(holder.epoch) });
+        }
     }
 
     /// Who writes once the transaction is complete.
     fn successor(&self) -> Producer {
-        match self.next {
-            ProducerId::NONE => self.producer,
-            id => Producer { id, epoch: ProducerEpoch(0) },
+        self.next.unwrap_or(self.producer)
+    }
+
+    /// Who may ask for something.
+    fn holder(&self) -> Producer {
+        match self.state.is_ending() && self.client == Level::Bumping {
+            // Nobody: this is the epoch of the markers.
+            true => self.producer,
+            false => self.successor(),
         }
     }
 
+    /// Whether the producer is only there to end the transaction.
+    fn is_kept(&self) -> bool {
+        self.state == State::Ongoing && self.next.is_some()
+    }
+
     fn check(&self, producer: Producer) -> Result<(), ErrorCode> {
-        if producer.id != self.producer.id {
+        let holder = self.holder();
+        if producer.id != holder.id && producer.id != self.producer.id {
             return Err(ErrorCode::InvalidProducerIdMapping);
         }
-        if producer.epoch != self.producer.epoch || producer.epoch > LAST_EPOCH {
+        if producer != holder || producer.epoch > LAST_EPOCH {
             return Err(ErrorCode::ProducerFenced);
         }
         Ok(())
     }
 
+    fn check_is_written_to(&self) -> Result<(), ErrorCode> {
+        if self.is_kept() { Err(ErrorCode::InvalidTxnState) } else { Ok(()) }
+    }
+
     /// Whether a producer that wants to go on may be the one that has the id, or had it until its
     /// epochs were used up.
     fn recognises(&self, known: Producer) -> bool {
+        if self.is_kept() {
+            return known == self.holder();
+        }
         self.producer.epoch == ProducerEpoch::NONE
             || known.id == self.producer.id
             || (known.id == self.previous && is_used_up(known.epoch))
@@ -412,6 +479,15 @@ impl Transaction {
         let key = TransactionLogKey { transactional_id: self.id.clone() };
         TransactionKey::Transaction(key).encode()
     }
+}
+
+/// Who a record says is next. Kafka's own name no epoch with an id that is new.
+fn next(value: &TransactionLogValue) -> Option<Producer> {
+    let next = Producer {
+        id: ProducerId(value.next_producer_id),
+        epoch: ProducerEpoch(value.next_producer_epoch.max(0)),
+    };
+    (next.id != ProducerId::NONE).then_some(next)
 }
 
 fn after(epoch: ProducerEpoch) -> ProducerEpoch {

@@ -1,8 +1,9 @@
-//! InitProducerId v0-5.
+//! InitProducerId v0-5, and v6 where `unstable.api.versions.enable` is set.
 //!
 //! v3 lets a producer resume after an epoch error (KIP-360), v4 may answer PRODUCER_FENCED, v5
-//! TRANSACTION_ABORTABLE. Left out: v6, which Kafka marks unstable and does not advertise either
-//! (KIP-939).
+//! TRANSACTION_ABORTABLE. v6 is for transactions that another system decides about (KIP-939): they
+//! have no time-out, and a producer can come back to one that was left open. Left out: nothing;
+//! Kafka 4.4 itself refuses to keep a transaction.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use milena_protocol::{
 
 use super::known_to;
 use crate::{
-    coordinator::txn::{Initialize, Producer},
+    coordinator::txn::{Initialize, Initialized, NO_TIMEOUT, Producer},
     handlers::Context,
     services::Services,
 };
@@ -36,19 +37,24 @@ pub async fn init_producer_id(
         }
         _ => Some(producer),
     };
-    let outcome = match request.transactional_id {
-        Some(id) => transactional(services, id, request.transaction_timeout_ms, known).await,
+    let outcome = match &request.transactional_id {
+        Some(id) => transactional(services, id, &request, known).await,
         // A producer without transactions starts afresh, whatever id it had: Kafka does the same.
         None => match services.controller.next_producer_id().await {
-            Ok(id) => Ok(Producer { id, epoch: ProducerEpoch(0) }),
+            Ok(id) => Ok(Initialized {
+                producer: Producer { id, epoch: ProducerEpoch(0) },
+                ongoing: None,
+            }),
             // No id was taken: the client may ask again.
             Err(_) => Err(ErrorCode::CoordinatorLoadInProgress),
         },
     };
     match outcome {
-        Ok(producer) => InitProducerIdResponse {
+        Ok(Initialized { producer, ongoing }) => InitProducerIdResponse {
             producer_id: producer.id.0,
             producer_epoch: producer.epoch.0,
+            ongoing_txn_producer_id: ongoing.map_or(ProducerId::NONE, |one| one.id).0,
+            ongoing_txn_producer_epoch: ongoing.map_or(ProducerEpoch::NONE, |one| one.epoch).0,
             ..InitProducerIdResponse::default()
         },
         Err(code) => refused(known_to(cx, FENCED_FROM, code)),
@@ -57,17 +63,27 @@ pub async fn init_producer_id(
 
 async fn transactional(
     services: &Services,
-    id: Str,
-    timeout_ms: i32,
+    id: &Str,
+    request: &InitProducerIdRequest,
     known: Option<Producer>,
-) -> Result<Producer, ErrorCode> {
+) -> Result<Initialized, ErrorCode> {
     if id.is_empty() {
         return Err(ErrorCode::InvalidRequest);
     }
-    if !services.transactions.limits().allows_timeout(timeout_ms) {
-        return Err(ErrorCode::InvalidTransactionTimeout);
-    }
-    services.transactions.initialize(Initialize { id, timeout_ms, known, spare: None }).await
+    let limits = services.transactions.limits();
+    let timeout_ms = match request.enable2_pc {
+        true if !limits.two_phase_commit => {
+            return Err(ErrorCode::TransactionalIdAuthorizationFailed);
+        }
+        true => NO_TIMEOUT,
+        false if !limits.allows_timeout(request.transaction_timeout_ms) => {
+            return Err(ErrorCode::InvalidTransactionTimeout);
+        }
+        false => request.transaction_timeout_ms,
+    };
+    let keep_prepared = request.keep_prepared_txn;
+    let r = Initialize { id: id.clone(), timeout_ms, keep_prepared, known, spare: None };
+    services.transactions.initialize(r).await
 }
 
 fn refused(error_code: ErrorCode) -> InitProducerIdResponse {

@@ -3,15 +3,21 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use milena_protocol::{ErrorCode, ProducerId, Timestamp};
+use milena_protocol::{
+    ErrorCode, ProducerId, Timestamp,
+    state::{
+        encode_value,
+        transactions::{TransactionKey, TransactionLogKey, TransactionLogValue},
+    },
+};
 
 use crate::{
     config::BrokerConfig,
     coordinator::{
         runtime::{Entry, Machine, Now, StateRecord, Ticket, Turn},
         txn::{
-            Census, Described, End, Ending, Initialize, Level, Limits, Producer, Reply, Request,
-            Subject, TopicPartition, Transactions,
+            Census, Described, End, Ending, Initialize, Initialized, Level, Limits, Producer,
+            Reply, Request, Subject, TopicPartition, Transactions,
         },
     },
 };
@@ -120,8 +126,16 @@ impl Bench {
     }
 
     pub(super) fn initialize(&mut self, known: Option<Producer>) -> Result<Producer, ErrorCode> {
-        let spare = Some(ProducerId(i64::try_from(self.count).unwrap()));
-        let r = Initialize { id: "x".into(), timeout_ms: TIMEOUT_MS, known, spare };
+        self.initialize_with(|r| r.known = known).map(|initialized| initialized.producer)
+    }
+
+    /// Takes the id up by a request that `adapt` has changed.
+    pub(super) fn initialize_with(
+        &mut self,
+        adapt: impl FnOnce(&mut Initialize),
+    ) -> Result<Initialized, ErrorCode> {
+        let mut r = Initialize { spare: Some(self.spare()), ..initialize() };
+        adapt(&mut r);
         match self.answer(Request::Initialize(r)) {
             Reply::Initialize(outcome) => outcome,
             other => panic!("{other:?}"),
@@ -141,7 +155,7 @@ impl Bench {
         commit: bool,
         client: Level,
     ) -> Result<Producer, ErrorCode> {
-        let spare = Some(ProducerId(i64::try_from(self.count).unwrap()));
+        let spare = Some(self.spare());
         let r = End { id: "x".into(), producer, commit, client, spare };
         match self.answer(Request::End(r)) {
             Reply::End(outcome) => outcome,
@@ -167,6 +181,25 @@ impl Bench {
             Reply::Describe(found) => found,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Makes `producer` the one that has the id, with nothing open.
+    pub(super) fn wear_out(&mut self, producer: Producer) {
+        let key = TransactionLogKey { transactional_id: "x".into() };
+        let value = TransactionLogValue {
+            producer_id: producer.id.0,
+            producer_epoch: producer.epoch.0,
+            transaction_timeout_ms: TIMEOUT_MS,
+            transaction_start_timestamp_ms: Timestamp::NONE.0,
+            ..TransactionLogValue::default()
+        };
+        let key = TransactionKey::Transaction(key).encode();
+        self.log.push(StateRecord { key, value: Some(encode_value(&value, 1)) });
+        self.crash();
+    }
+
+    fn spare(&self) -> ProducerId {
+        ProducerId(i64::try_from(self.count).unwrap())
     }
 
     fn conclude(
@@ -214,6 +247,12 @@ impl Bench {
 pub(super) fn add(producer: Producer, partition: i32, client: Level) -> Request {
     let partitions: Vec<TopicPartition> = vec![("t".into(), partition)];
     Request::Add { id: "x".into(), producer, partitions, client }
+}
+
+/// The request of somebody who knows of nobody before.
+pub(super) fn initialize() -> Initialize {
+    let id = "x".into();
+    Initialize { id, timeout_ms: TIMEOUT_MS, keep_prepared: false, known: None, spare: None }
 }
 
 pub(super) fn endings_of(reply: Reply) -> Vec<Ending> {

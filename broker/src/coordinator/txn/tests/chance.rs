@@ -4,6 +4,8 @@
 //! - What a client did not ask to commit is never visible, whoever writes late.
 //! - A transaction is committed in all partitions or aborted in all, and as its client was told.
 //! - Once nobody disturbs it every transaction ends, in every partition.
+//! - In some runs a database decides (KIP-939): what it has taken in is committed, whoever crashes
+//!   in between, and what it has not is never visible.
 //!
 //! `MILENA_TXN_SEEDS` says how many runs there are. One that fails names its seed.
 
@@ -13,11 +15,12 @@ use std::{
     time::Duration,
 };
 
-use milena_protocol::{ErrorCode, ProducerId};
+use milena_protocol::{ErrorCode, ProducerEpoch, ProducerId};
 
-use super::bench::{Bench, Fate, TIMEOUT_MS, add, endings_of};
+use super::bench::{self, Bench, Fate, add, endings_of};
 use crate::coordinator::txn::{
-    End, Ending, Initialize, Level, Producer, Reply, Request, State, TopicPartition,
+    End, Ending, Initialize, Initialized, Level, NO_TIMEOUT, Producer, Reply, Request, State,
+    TopicPartition,
 };
 
 /// One transaction of one client.
@@ -46,6 +49,15 @@ struct Flight {
     markers: u32,
 }
 
+/// What decides about transactions from outside. Each that it takes in is to be committed.
+#[derive(Debug, Default)]
+struct Database {
+    /// The only client whose transactions it takes.
+    owner: Option<usize>,
+    /// By whose they are, which is what a client that comes back compares.
+    taken: BTreeMap<Producer, Tag>,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Client {
     level: Level,
@@ -69,6 +81,7 @@ struct World {
     reported: BTreeSet<u64>,
     /// Ends of transactions of version 2 that may come late, and twice.
     late: Vec<End>,
+    database: Option<Database>,
     decided: BTreeMap<Tag, bool>,
     asked_to_commit: BTreeSet<Tag>,
     told: BTreeMap<Tag, bool>,
@@ -88,6 +101,7 @@ impl World {
             work: BTreeMap::new(),
             reported: BTreeSet::new(),
             late: Vec::new(),
+            database: None,
             decided: BTreeMap::new(),
             asked_to_commit: BTreeSet::new(),
             told: BTreeMap::new(),
@@ -96,8 +110,17 @@ impl World {
             dice: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             calm: false,
         };
+        if seed % 3 == 2 && world.roll(3) > 0 {
+            world.database = Some(Database::default());
+        }
+        if world.roll(5) == 0 {
+            let left = i16::try_from(world.roll(6)).unwrap();
+            let epoch = ProducerEpoch(i16::MAX - 1 - left);
+            world.bench.wear_out(Producer { id: ProducerId(0), epoch });
+        }
         for _ in 0..CLIENTS {
-            let level = if world.roll(2) == 0 { Level::Original } else { Level::Bumping };
+            let original = world.roll(2) == 0 && world.database.is_none();
+            let level = if original { Level::Original } else { Level::Bumping };
             world.clients.push(Client { level, ..Client::default() });
         }
         world.take_endings(false);
@@ -142,7 +165,7 @@ impl World {
     fn hear(
         &mut self,
         fate: Fate,
-        replies: super::bench::Replies,
+        replies: bench::Replies,
         ticket: crate::coordinator::runtime::Ticket,
     ) -> Option<Reply> {
         let Some(replies) = replies else {
@@ -266,7 +289,7 @@ impl World {
                     let commit = self.roll(3) > 0;
                     let waits = self.flights.iter().any(|one| Some(one.tag) == client.tag);
                     if !(commit && waits) {
-                        self.clients[at].ending = Some(commit);
+                        self.clients[at].ending = Some(commit && self.is_taken(at));
                     }
                 }
                 _ => self.write(at, producer),
@@ -278,12 +301,17 @@ impl World {
         let known = self.clients[at].known;
         self.ids += 1;
         let spare = Some(ProducerId(self.ids));
-        let r = Initialize { id: "x".into(), timeout_ms: TIMEOUT_MS, known, spare };
+        let mut r = Initialize { known, spare, ..bench::initialize() };
+        if self.database.is_some() {
+            r.keep_prepared = true;
+            r.timeout_ms = NO_TIMEOUT;
+        }
         match self.ask(Request::Initialize(r)) {
-            Some(Reply::Initialize(Ok(producer))) => {
+            Some(Reply::Initialize(Ok(Initialized { producer, ongoing }))) => {
                 let level = self.clients[at].level;
                 let known = Some(producer);
                 self.clients[at] = Client { level, producer: known, known, ..Client::default() };
+                self.take_over(at, ongoing);
             }
             Some(Reply::Initialize(Err(ErrorCode::ProducerFenced))) => {
                 self.clients[at].known = None
@@ -291,6 +319,31 @@ impl World {
             Some(Reply::Initialize(Err(ErrorCode::ConcurrentTransactions))) | None => {}
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Whether what the client has written counts, as far as others than the broker are asked.
+    fn is_taken(&mut self, at: usize) -> bool {
+        let client = &self.clients[at];
+        match (&mut self.database, client.producer, client.tag) {
+            (None, ..) => true,
+            (Some(database), Some(producer), Some(tag)) if database.owner == Some(at) => {
+                database.taken.insert(producer, tag);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends what was left open as the database has it. From now on that listens to this client.
+    fn take_over(&mut self, at: usize, ongoing: Option<Producer>) {
+        let Some(database) = &mut self.database else { return };
+        database.owner = Some(at);
+        let Some(ongoing) = ongoing else { return };
+        let tag = database.taken.get(&ongoing).copied();
+        let client = &mut self.clients[at];
+        client.tag = tag;
+        client.began = true;
+        client.ending = Some(tag.is_some());
     }
 
     fn write(&mut self, at: usize, producer: Producer) {
@@ -374,6 +427,19 @@ impl World {
                 self.write_markers();
             }
         }
+        // Nothing but a client ends what has no time-out.
+        for _ in 0..10 {
+            if self.database.is_some() {
+                self.clients[0] = Client { level: self.clients[0].level, ..Client::default() };
+                self.initialize(0);
+                if self.clients[0].ending.is_some() {
+                    self.step(0);
+                }
+            }
+            while !self.work.is_empty() {
+                self.write_markers();
+            }
+        }
         // What is still on its way comes too late to count.
         while !self.flights.is_empty() {
             self.land_late();
@@ -385,6 +451,10 @@ impl World {
         }
         if let Some(found) = self.bench.describe() {
             assert!(!found.state.is_ending() && found.state != State::Ongoing, "{found:?}");
+        }
+        for tag in self.database.iter().flat_map(|database| database.taken.values()) {
+            let decided = self.decided.get(tag);
+            assert!(decided.is_none_or(|&commit| commit), "{tag} is in the database only");
         }
         for (tag, commit) in &self.told {
             let decided = self.decided.get(tag);

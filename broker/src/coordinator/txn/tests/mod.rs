@@ -2,6 +2,7 @@
 
 mod bench;
 mod chance;
+mod two_phase;
 
 use std::time::Duration;
 
@@ -25,10 +26,10 @@ const fn bumped(producer: Producer) -> Producer {
 /// A producer with the last epoch that clients are given.
 fn worn_out() -> (Bench, Producer) {
     let mut bench = Bench::new(Level::Bumping);
-    let mut producer = bench.initialize(None).unwrap();
-    while producer.epoch < ProducerEpoch(i16::MAX - 1) {
-        producer = bench.initialize(Some(producer)).unwrap();
-    }
+    let before = Producer { id: ProducerId(1_000), epoch: ProducerEpoch(i16::MAX - 2) };
+    bench.wear_out(before);
+    let producer = bench.initialize(Some(before)).unwrap();
+    assert_eq!(producer, bumped(before));
     (bench, producer)
 }
 
@@ -216,8 +217,7 @@ fn nobody_gets_the_epoch_that_the_broker_fenced_the_last_one_with() {
 #[test]
 fn without_a_spare_id_nothing_happens() {
     let mut bench = Bench::new(Level::Bumping);
-    let r = super::Initialize { id: "x".into(), timeout_ms: 1, known: None, spare: None };
-    let reply = bench.answer(super::Request::Initialize(r));
+    let reply = bench.answer(super::Request::Initialize(bench::initialize()));
     assert_eq!(reply, super::Reply::NeedsProducerId);
     assert_eq!(bench.describe(), None);
 }
