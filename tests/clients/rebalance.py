@@ -392,6 +392,21 @@ def steady(group):
         time.sleep(0.2)
 
 
+def migration(group, gate, form):
+    """Every member of a live group is replaced by one of the new protocol, and by one of the old one again."""
+    for _ in range(3):
+        group.join("eager")
+    group.settle()
+    for protocol in ("consumer", "eager"):
+        for member in list(group.members):
+            group.join(protocol)
+            group.settle()
+            group.members.remove(member)
+            member.leave()
+            group.settle()
+    group.finish("eager")
+
+
 SCENARIOS = [
     ("rebalance: eager", CLIENTS, chaos("eager")),
     ("rebalance: cooperative", CLIENTS, chaos("cooperative")),
@@ -400,6 +415,7 @@ SCENARIOS = [
     ("rebalance: consumer", CLIENTS, chaos("consumer")),
     # franz-go 1.22.2 leaves without naming its instance, which is refused: it comes back only after the session.
     ("rebalance: static, consumer", ("confluent-kafka", "java"), static("consumer", "leave")),
+    ("rebalance: migration", ("java",), migration),
 ]
 
 
