@@ -263,6 +263,7 @@ pub(super) fn joiner(unique: &str) -> Joiner {
         client_id: "client".into(),
         client_host: "/127.0.0.1".into(),
         unique: unique.to_owned(),
+        plain_id: unique.into(),
         joins_twice: true,
         can_skip_assignment: true,
     }

@@ -25,22 +25,38 @@ impl Groups {
     ) -> Result<ConsumerGroupHeartbeatResponse, Refused> {
         let (limits, catalog) = (Arc::clone(&self.limits), self.catalog.load_full());
         consumer::check(r, &limits)?;
+        let (before, mark) = (self.groups.get(&r.group_id).cloned(), turn.mark());
+        let step = &mut Step { limits: &limits, catalog: &catalog, turn };
+        let told = self.take_heartbeat(r, client, step);
+        if told.is_err() {
+            // Whoever is refused changes nothing: not even which protocol the group speaks.
+            step.turn.undo_to(mark);
+            match before {
+                Some(group) => _ = self.groups.insert(group.id.clone(), group),
+                None => _ = self.groups.remove(&r.group_id),
+            }
+        }
+        told
+    }
+
+    fn take_heartbeat(
+        &mut self,
+        r: &ConsumerGroupHeartbeatRequest,
+        client: &Client,
+        step: &mut Step<'_>,
+    ) -> Result<ConsumerGroupHeartbeatResponse, Refused> {
         if r.member_epoch == 0 {
-            self.make_consumer_group(
-                &r.group_id,
-                &mut Step { limits: &limits, catalog: &catalog, turn },
-            )?;
+            self.make_consumer_group(&r.group_id, step)?;
         }
         let group = self.find_consumer_mut(&r.group_id).ok_or_else(|| not_found(r))?;
-        let step = &mut Step { limits: &limits, catalog: &catalog, turn };
         let told = match r.member_epoch {
             ..0 => group.leave(r, step),
             _ => group.heartbeat(r, client, step),
-        };
+        }?;
         if let Some(group) = self.find_mut(&r.group_id) {
             group.follow_members(step);
         }
-        told
+        Ok(told)
     }
 
     /// A classic group becomes one of the consumer protocol with the first member that speaks it;

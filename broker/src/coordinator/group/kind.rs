@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use milena_protocol::{
-    ErrorCode, Timestamp,
+    ErrorCode, Timestamp, Uuid,
     messages::{
         HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, LeaveGroupResponse,
         SyncGroupRequest, SyncGroupResponse,
@@ -134,8 +134,12 @@ impl Group {
         }
     }
 
-    /// Whether offsets may be committed by this member.
-    pub(super) fn check_commit(&self, who: Reader<'_>) -> Result<(), ErrorCode> {
+    /// Whether offsets of these partitions may be committed by this member.
+    pub(super) fn check_commit(
+        &self,
+        who: Reader<'_>,
+        partitions: impl Iterator<Item = (Uuid, i32)>,
+    ) -> Result<(), ErrorCode> {
         let member = who.member.unwrap_or_default();
         match &self.kind {
             Kind::Classic(group) => {
@@ -143,7 +147,9 @@ impl Group {
             }
             // As in a classic group: clients before Kafka 2.5 do not say in a transaction who they are.
             Kind::Consumer(_) if who.transactional && who.is_nobody() => Ok(()),
-            Kind::Consumer(group) => group.check_commit(member, who.epoch, who.speaks_epochs),
+            Kind::Consumer(group) => {
+                group.check_commit(member, who.epoch, who.speaks_epochs, partitions)
+            }
         }
     }
 

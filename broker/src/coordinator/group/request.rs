@@ -78,6 +78,8 @@ pub struct Joiner {
     pub client_host: Str,
     /// Never used before: becomes part of the member's id if it has none.
     pub unique: String,
+    /// The same, as the whole of its id in a group of the consumer protocol.
+    pub plain_id: Str,
     /// It must come back with the id that it is given (KIP-394).
     pub joins_twice: bool,
     /// It understands that a leader may be told not to assign anything (KIP-814).

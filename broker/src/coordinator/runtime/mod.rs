@@ -96,6 +96,15 @@ pub struct Turn<M: Machine> {
     bytes: usize,
 }
 
+/// How far a [`Turn`] had come.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    entries: usize,
+    replies: usize,
+    alarms: usize,
+    bytes: usize,
+}
+
 impl<M: Machine> Turn<M> {
     #[must_use]
     pub fn new(now: Now) -> Self {
@@ -142,6 +151,25 @@ impl<M: Machine> Turn<M> {
     /// Has [`Machine::ring`] called at `due`. It cannot be taken back: see [`Alarm`].
     pub fn wake(&mut self, due: Duration, subject: M::Subject) {
         self.alarms.push((due, subject));
+    }
+
+    /// Where the turn stands now, for [`Turn::undo_to`].
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        Mark {
+            entries: self.entries.len(),
+            replies: self.replies.len(),
+            alarms: self.alarms.len(),
+            bytes: self.bytes,
+        }
+    }
+
+    /// Takes back all that was decided since `mark`; the machine's state is the caller's to restore.
+    pub fn undo_to(&mut self, mark: Mark) {
+        self.entries.truncate(mark.entries);
+        self.replies.truncate(mark.replies);
+        self.alarms.truncate(mark.alarms);
+        self.bytes = mark.bytes;
     }
 
     /// What is to be written, replies and alarms, for a test to carry out.

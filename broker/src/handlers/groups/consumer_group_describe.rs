@@ -40,6 +40,7 @@ pub async fn consumer_group_describe(
     let mut groups = Vec::with_capacity(asked.len());
     for (asked, group_id) in asked {
         let mut group = match asked.await {
+            _ if group_id.is_empty() => refused(group_id, ErrorCode::InvalidGroupId, None),
             Ok(Reply::DescribeConsumer(Ok(group))) => group,
             Ok(Reply::DescribeConsumer(Err(Refused { code, message }))) => {
                 refused(group_id, code, Some(Str::from(message)))

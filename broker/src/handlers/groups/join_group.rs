@@ -34,10 +34,12 @@ pub async fn join_group(
     if !allowed.contains(&r.session_timeout_ms) {
         return refused(ErrorCode::InvalidSessionTimeout);
     }
+    let id = services.rng.uuid();
     let joiner = Joiner {
         client_id: cx.client_id.clone().unwrap_or_default(),
         client_host: Str::from(format!("/{}", cx.peer.host())),
-        unique: hyphenated(services.rng.uuid()),
+        unique: hyphenated(id),
+        plain_id: Str::from(id.to_string()),
         joins_twice: cx.version >= JOINS_TWICE_FROM,
         can_skip_assignment: cx.version >= SKIPS_FROM,
     };

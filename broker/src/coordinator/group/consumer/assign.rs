@@ -40,11 +40,7 @@ impl Group {
 
     /// What most members prefer, if any of them has a preference.
     pub(super) fn assignor(&self, limits: &Limits) -> Assignor {
-        let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
-        for name in self.members.values().filter_map(|member| member.about.assignor.as_deref()) {
-            *votes.entry(name).or_default() += 1;
-        }
-        let preferred = votes.into_iter().max_by_key(|&(_, count)| count);
+        let preferred = self.preferred.iter().max_by_key(|&(_, count)| count);
         let preferred = preferred.and_then(|(name, _)| Assignor::parse(name));
         let default = limits.consumer.assignors.first().copied();
         preferred.or(default).unwrap_or(Assignor::Uniform)
@@ -106,12 +102,8 @@ impl Group {
         let mut sets = BTreeMap::new();
         for member in self.members.values() {
             let about = &member.about;
-            sets.entry((about.topics.as_ref(), &about.pattern)).or_insert_with(|| {
-                let matched = self.patterns.get(&about.pattern);
-                let matched = matched.into_iter().flat_map(|pattern| pattern.topics.iter());
-                let names = about.topics.iter().chain(matched);
-                names.filter_map(|name| catalog.topic(name)).map(|topic| topic.id).collect()
-            });
+            sets.entry((about.topics.as_ref(), &about.pattern))
+                .or_insert_with(|| self.subscribed_ids(about, catalog));
         }
         sets
     }

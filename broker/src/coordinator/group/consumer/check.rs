@@ -5,7 +5,7 @@ use std::fmt;
 use milena_protocol::{ErrorCode, messages::ConsumerGroupHeartbeatRequest, wire::Str};
 
 use super::member::AWAY;
-use crate::coordinator::group::{Limits, regex};
+use crate::coordinator::group::Limits;
 
 /// Why a request about a consumer group is not done, and what to tell whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +59,7 @@ pub(in crate::coordinator::group) fn check(
         AWAY.. => {}
         _ => return invalid("MemberEpoch is invalid."),
     }
-    check_assignor(r, limits)?;
-    check_pattern(r)
+    check_assignor(r, limits)
 }
 
 fn check_assignor(r: &ConsumerGroupHeartbeatRequest, limits: &Limits) -> Result<(), Refused> {
@@ -75,17 +74,4 @@ fn check_assignor(r: &ConsumerGroupHeartbeatRequest, limits: &Limits) -> Result<
         supported.join(", ")
     );
     Err(Refused::new(ErrorCode::UnsupportedAssignor, message))
-}
-
-fn check_pattern(r: &ConsumerGroupHeartbeatRequest) -> Result<(), Refused> {
-    let Some(pattern) = &r.subscribed_topic_regex else { return Ok(()) };
-    match regex::Pattern::compile(pattern) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let message = format!(
-                "SubscribedTopicRegex `{pattern}` is not a valid regular expression: {error}."
-            );
-            Err(Refused::new(ErrorCode::InvalidRegularExpression, message))
-        }
-    }
 }

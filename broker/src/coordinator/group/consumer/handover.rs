@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::{
     Group, Refused, embedded,
-    member::{About, Classic, Member},
+    member::{About, Classic, Member, held_since, without_epochs},
 };
 use crate::coordinator::group::{
     Limits,
@@ -26,21 +26,25 @@ impl Group {
         id: &Str,
         step: &mut Step<'_>,
     ) -> Result<Self, Refused> {
-        let refused = |message| Refused::new(ErrorCode::GroupIdNotFound, message);
+        let refused = |why| {
+            let message =
+                format!("Cannot upgrade classic group {id} to consumer group because {why}.");
+            Refused::new(ErrorCode::GroupIdNotFound, message)
+        };
         let (generation, handed) = old.hand_over();
         let limits = &step.limits.consumer;
-        let has_room = handed.len() < limits.members_max;
-        if !limits.migration.upgrade || !old.uses_consumer_protocol() || !has_room {
-            return Err(refused(format!("Group {id} is not a consumer group.")));
+        if !limits.migration.upgrade {
+            return Err(refused("online upgrade is disabled"));
         }
-        let members: Option<Vec<(Str, Member)>> =
+        if !old.uses_consumer_protocol() {
+            return Err(refused("the group does not use the consumer embedded protocol"));
+        }
+        if handed.len() > limits.members_max {
+            return Err(refused("the group size exceeds the consumer group maximum size"));
+        }
+        let members: Result<Vec<(Str, Member)>, &str> =
             handed.into_iter().map(|one| member_of(one, generation, step)).collect();
-        let members = members.ok_or_else(|| {
-            refused(format!(
-                "Cannot upgrade classic group {id} to consumer group because an unsupported \
-                 custom assignor is in use or the embedded consumer protocol is malformed."
-            ))
-        })?;
+        let members = members.map_err(refused)?;
         info!(group = %id, members = members.len(), "a classic group speaks the consumer protocol now");
         old.send_away(step);
         step.turn.write(old.tombstone());
@@ -51,7 +55,7 @@ impl Group {
         group.epoch = generation;
         group.write_epoch(step);
         for (member, joined) in &members {
-            group.write_target(member, Arc::clone(&joined.assigned), step);
+            group.write_target(member, Arc::new(without_epochs(&joined.assigned)), step);
         }
         group.write_target_epoch(step);
         for (member, joined) in members {
@@ -98,14 +102,24 @@ impl Group {
     }
 }
 
-/// A member with what the classic group's leader gave it. `None`: that makes no sense, or says
-/// more than the broker could go on with.
-fn member_of(handed: Handed, generation: i32, step: &Step<'_>) -> Option<(Str, Member)> {
-    let (_, metadata) = handed.protocols.first()?;
-    let subscription = embedded::subscription(metadata, step.catalog)?;
-    let (assigned, says_more) = embedded::assignment(&handed.assignment, step.catalog)?;
+/// A member with what the classic group's leader gave it.
+///
+/// # Errors
+/// That makes no sense, or says more than the broker could go on with.
+fn member_of(
+    handed: Handed,
+    generation: i32,
+    step: &Step<'_>,
+) -> Result<(Str, Member), &'static str> {
+    let (_, metadata) = handed.protocols.first().ok_or(MALFORMED)?;
+    let subscription = embedded::subscription(metadata, step.catalog).ok_or(MALFORMED)?;
+    let assignment = embedded::assignment(&handed.assignment, step.catalog);
+    let (assigned, says_more) = assignment.ok_or(MALFORMED)?;
     if says_more {
-        return None;
+        return Err(
+            "an unsupported custom assignor is in use. Please refer to the documentation or \
+             switch to a default assignor before re-attempting the upgrade",
+        );
     }
     let about = About {
         instance: handed.instance,
@@ -125,8 +139,10 @@ fn member_of(handed: Handed, generation: i32, step: &Step<'_>) -> Option<(Str, M
         about: Arc::new(about),
         epoch: generation,
         previous_epoch: generation,
-        assigned: Arc::new(assigned),
+        assigned: Arc::new(held_since(generation, &assigned)),
         ..Member::default()
     };
-    Some((handed.id, member))
+    Ok((handed.id, member))
 }
+
+const MALFORMED: &str = "the embedded consumer protocol is malformed";

@@ -14,13 +14,14 @@ use tracing::debug;
 
 use super::{
     Group, Refused,
-    member::{AWAY, About, Member},
+    member::{AWAY, About, Held, Member, without_epochs},
+    reconcile::Told,
 };
-use crate::coordinator::group::{Client, Subject, assignor::Partitions, machine::Step};
+use crate::coordinator::group::{Client, Subject, machine::Step, regex};
 
 impl Group {
     /// A heartbeat of somebody who does not want to leave. One that brings nothing new writes
-    /// nothing.
+    /// nothing. What was done before it was refused is to be undone.
     pub(in crate::coordinator::group) fn heartbeat(
         &mut self,
         r: &ConsumerGroupHeartbeatRequest,
@@ -28,20 +29,27 @@ impl Group {
         step: &mut Step<'_>,
     ) -> Result<ConsumerGroupHeartbeatResponse, Refused> {
         let id = r.member_id.detached();
-        self.check_room(r, step.limits.consumer.members_max)?;
+        if !self.has_room_for(&id, r.instance_id.as_ref(), step) {
+            return Err(no_room(step.limits.consumer.members_max));
+        }
         let before = self.member_for(&id, r, step)?;
-        let changed = self.take_in(&id, &before, before.about.updated(r, client), step);
+        check_pattern(r, &before)?;
+        let preferred = self.assignor(step.limits);
+        let subscribes_anew = self.take_in(&id, &before, before.about.updated(r, client), step);
+        let changed = subscribes_anew || self.assignor(step.limits) != preferred;
         self.follow_topics(changed, step);
         self.assign_if_due(step);
-        let after = self.reconcile(&id, r.topic_partitions.as_deref(), step);
+        let owned = r.topic_partitions.as_deref();
+        let after = self.reconcile(&id, Told { owned, subscribes_anew }, step);
         self.rearm(&id, step);
         let settings = step.catalog.settings(&self.id, &step.limits.consumer.defaults);
         let is_full = r.member_epoch == 0
             || (r.rebalance_timeout_ms != -1
                 && (r.subscribed_topic_names.is_some() || r.subscribed_topic_regex.is_some())
                 && r.topic_partitions.is_some());
-        let assignment = (is_full || after.assigned != before.assigned)
-            .then(|| Assignment { topic_partitions: shown(&after.assigned) });
+        let is_other = without_epochs(&after.assigned) != without_epochs(&before.assigned);
+        let assignment =
+            (is_full || is_other).then(|| Assignment { topic_partitions: shown(&after.assigned) });
         Ok(ConsumerGroupHeartbeatResponse {
             member_id: Some(id),
             member_epoch: after.epoch,
@@ -86,13 +94,11 @@ impl Group {
         self.members.get(current).ok_or_else(unknown)
     }
 
-    fn check_room(&self, r: &ConsumerGroupHeartbeatRequest, max: usize) -> Result<(), Refused> {
-        if self.members.len() < max || self.members.contains_key(&r.member_id) {
-            return Ok(());
-        }
-        let message =
-            format!("The consumer group has reached its maximum capacity of {max} members.");
-        Err(Refused::new(ErrorCode::GroupMaxSizeReached, message))
+    /// Whether there is room for one more, if this is one more.
+    pub(super) fn has_room_for(&self, id: &Str, instance: Option<&Str>, step: &Step<'_>) -> bool {
+        self.members.len() < step.limits.consumer.members_max
+            || self.members.contains_key(id)
+            || instance.is_some_and(|instance| self.instances.contains_key(instance))
     }
 
     /// The member that asks, as it was before; a blank one if it is new.
@@ -121,9 +127,6 @@ impl Group {
             return Ok(self.members.get(id).cloned().unwrap_or_default());
         };
         let member = self.members.get(&current).cloned().unwrap_or_default();
-        if current == *id && member.epoch != AWAY {
-            return Ok(member);
-        }
         if member.epoch != AWAY && member.about.classic.is_none() {
             let message = format!(
                 "Static member {id} with instance id {instance} cannot join the group because the \
@@ -152,7 +155,7 @@ impl Group {
         member
     }
 
-    /// Takes over what a member says of itself. True if the group needs a new epoch for that.
+    /// Takes over what a member says of itself. True if it subscribes to other topics than before.
     pub(super) fn take_in(
         &mut self,
         id: &Str,
@@ -172,6 +175,23 @@ impl Group {
         }
         !same_topics
     }
+}
+
+fn no_room(max: usize) -> Refused {
+    let message = format!("The consumer group has reached its maximum capacity of {max} members.");
+    Refused::new(ErrorCode::GroupMaxSizeReached, message)
+}
+
+fn check_pattern(r: &ConsumerGroupHeartbeatRequest, before: &Member) -> Result<(), Refused> {
+    let Some(pattern) = &r.subscribed_topic_regex else { return Ok(()) };
+    if *pattern == before.about.pattern {
+        return Ok(());
+    }
+    regex::Pattern::compile(pattern).map(drop).map_err(|error| {
+        let message =
+            format!("SubscribedTopicRegex `{pattern}` is not a valid regular expression: {error}.");
+        Refused::new(ErrorCode::InvalidRegularExpression, message)
+    })
 }
 
 /// Whether the member is where the broker believes it to be.
@@ -194,19 +214,19 @@ fn check_epoch(member: &Member, r: &ConsumerGroupHeartbeatRequest) -> Result<(),
     Err(Refused::new(ErrorCode::FencedMemberEpoch, message))
 }
 
-fn is_within(owned: &[TopicPartitions], assigned: &Partitions) -> bool {
+fn is_within(owned: &[TopicPartitions], assigned: &Held) -> bool {
     owned.iter().all(|topic| {
         let ours = assigned.get(&topic.topic_id);
-        topic.partitions.iter().all(|one| ours.is_some_and(|ours| ours.contains(one)))
+        topic.partitions.iter().all(|one| ours.is_some_and(|ours| ours.contains_key(one)))
     })
 }
 
-fn shown(assigned: &Partitions) -> Vec<TopicPartitionsResult> {
+fn shown(assigned: &Held) -> Vec<TopicPartitionsResult> {
     assigned
         .iter()
         .map(|(&topic_id, indexes)| TopicPartitionsResult {
             topic_id,
-            partitions: indexes.iter().copied().collect(),
+            partitions: indexes.keys().copied().collect(),
         })
         .collect()
 }

@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::{
     Group, Refused,
-    member::{AWAY, Member, Progress},
+    member::{AWAY, Member, Progress, held_since, without_epochs},
 };
 use crate::coordinator::group::{Subject, machine::Step};
 
@@ -27,7 +27,10 @@ impl Group {
             None => self.members.get(id).ok_or_else(|| self.unknown_member(id))?,
         };
         if r.member_epoch == AWAY {
-            let away = Member { epoch: AWAY, revoking: Arc::default(), ..member.clone() };
+            // It comes back in an epoch that nobody knows yet, and may commit from its first on.
+            let assigned = Arc::new(held_since(0, &without_epochs(&member.assigned)));
+            let revoking = Arc::default();
+            let away = Member { epoch: AWAY, assigned, revoking, ..member.clone() };
             self.write_current(id, away, step);
             self.deadlines.remove(id);
         } else {

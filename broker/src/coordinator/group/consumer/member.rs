@@ -1,6 +1,9 @@
 //! One member of a consumer group.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use milena_protocol::{Uuid, messages::ConsumerGroupHeartbeatRequest, wire::Str};
@@ -17,10 +20,14 @@ pub(in crate::coordinator::group) struct Member {
     pub(super) previous_epoch: i32,
     pub(super) progress: Progress,
     /// What it may read.
-    pub(super) assigned: Arc<Partitions>,
+    pub(super) assigned: Arc<Held>,
     /// What it has to give up and may still be reading.
-    pub(super) revoking: Arc<Partitions>,
+    pub(super) revoking: Arc<Held>,
 }
+
+/// Partitions, each with the epoch in which it was given (KIP-1251): who has kept it since may
+/// commit what it read in an older epoch than the one that it has reached.
+pub(super) type Held = BTreeMap<Uuid, BTreeMap<i32, i32>>;
 
 /// What a member says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,13 +124,32 @@ impl About {
 impl Member {
     /// All that nobody else may be given.
     pub(super) fn holds(&self) -> impl Iterator<Item = (Uuid, i32)> {
-        flat(&self.assigned).chain(flat(&self.revoking))
+        let held = flat(&self.assigned).chain(flat(&self.revoking));
+        held.map(|(topic, index, _)| (topic, index))
+    }
+
+    /// The epoch in which it was given a partition that it still has.
+    pub(super) fn given_in(&self, topic: Uuid, index: i32) -> Option<i32> {
+        let given_in = |held: &Held| held.get(&topic)?.get(&index).copied();
+        given_in(&self.assigned).or_else(|| given_in(&self.revoking))
     }
 }
 
-/// The partitions one by one.
-pub(super) fn flat(partitions: &Partitions) -> impl Iterator<Item = (Uuid, i32)> {
-    partitions.iter().flat_map(|(&topic, indexes)| indexes.iter().map(move |&index| (topic, index)))
+/// The partitions one by one, with the epoch in which each was given.
+pub(super) fn flat(held: &Held) -> impl Iterator<Item = (Uuid, i32, i32)> {
+    held.iter().flat_map(|(&topic, indexes)| {
+        indexes.iter().map(move |(&index, &epoch)| (topic, index, epoch))
+    })
+}
+
+/// All of these, given in `epoch`.
+pub(super) fn held_since(epoch: i32, partitions: &Partitions) -> Held {
+    let given = |indexes: &BTreeSet<i32>| indexes.iter().map(|&index| (index, epoch)).collect();
+    partitions.iter().map(|(&topic, indexes)| (topic, given(indexes))).collect()
+}
+
+pub(super) fn without_epochs(held: &Held) -> Partitions {
+    held.iter().map(|(&topic, indexes)| (topic, indexes.keys().copied().collect())).collect()
 }
 
 /// The epoch of a static member that has left for a while.

@@ -20,7 +20,8 @@ use milena_protocol::{
 
 use super::{
     Group, embedded,
-    member::{About, Classic, Member, Progress},
+    member::{About, Classic, Member, Progress, without_epochs},
+    reconcile::Told,
 };
 use crate::coordinator::group::{Joiner, machine::Step};
 
@@ -35,26 +36,22 @@ impl Group {
     ) -> Result<JoinGroupResponse, (Str, ErrorCode)> {
         let is_new = r.member_id.is_empty();
         let id = match is_new {
-            true => {
-                let name = r.group_instance_id.as_ref().unwrap_or(&joiner.client_id);
-                Str::from(format!("{name}-{}", joiner.unique))
-            }
+            true => joiner.plain_id.clone(),
             false => r.member_id.detached(),
         };
-        let is_full = self.members.len() >= step.limits.consumer.members_max;
-        if is_full && !self.members.contains_key(&id) {
+        if !self.has_room_for(&id, r.group_instance_id.as_ref(), step) {
             return Err((Str::default(), ErrorCode::GroupMaxSizeReached));
         }
         let inconsistent = || (Str::default(), ErrorCode::InconsistentGroupProtocol);
-        let metadata = r.protocols.first().map(|offered| &offered.metadata);
-        let subscription = metadata.and_then(|it| embedded::subscription(it, step.catalog));
-        let subscription = subscription.ok_or_else(inconsistent)?;
         if !self.understands(r) {
             return Err(inconsistent());
         }
         if is_new && r.group_instance_id.is_none() && joiner.joins_twice {
             return Err((id, ErrorCode::MemberIdRequired));
         }
+        let metadata = r.protocols.first().map(|offered| &offered.metadata);
+        let subscription = metadata.and_then(|it| embedded::subscription(it, step.catalog));
+        let subscription = subscription.ok_or_else(inconsistent)?;
         let before = self.member_joining(&id, r, step).map_err(|error| (id.clone(), error))?;
         let about = About {
             instance: r.group_instance_id.as_ref().map(Str::detached),
@@ -67,7 +64,9 @@ impl Group {
             rebalance_timeout_ms: rebalance_timeout_ms(r),
             classic: Some(Arc::new(classic_of(r))),
         };
-        let changed = self.take_in(&id, &before, about, step);
+        let preferred = self.assignor(step.limits);
+        let subscribes_anew = self.take_in(&id, &before, about, step);
+        let changed = subscribes_anew || self.assignor(step.limits) != preferred;
         self.follow_topics(changed, step);
         // It could not sync in an epoch that is over: there is no waiting here.
         self.assign_if_needed(step);
@@ -76,7 +75,8 @@ impl Group {
             .into_iter()
             .map(|(topic_id, partitions)| TopicPartitions { topic_id, partitions })
             .collect();
-        let member = self.reconcile(&id, Some(&owned), step);
+        let told = Told { owned: Some(&owned), subscribes_anew };
+        let member = self.reconcile(&id, told, step);
         self.rearm(&id, step);
         self.deadlines.remove(&id);
         self.set_deadline(&id, member.about.rebalance_timeout_ms, step);
@@ -111,12 +111,13 @@ impl Group {
         }
         self.deadlines.remove(id);
         self.rearm(id, step);
+        let assigned = without_epochs(&member.assigned);
         let classic = member.about.classic.as_deref();
         let metadata = classic.and_then(|classic| classic.protocols.first()).map(|(_, it)| it);
         Ok(SyncGroupResponse {
             protocol_type: r.protocol_type.clone(),
             protocol_name: r.protocol_name.clone(),
-            assignment: embedded::encode_assignment(&member.assigned, metadata, step.catalog),
+            assignment: embedded::encode_assignment(&assigned, metadata, step.catalog),
             ..SyncGroupResponse::default()
         })
     }
@@ -156,7 +157,7 @@ impl Group {
         for leaver in &r.members {
             let found = self.leaver(leaver);
             members.push(MemberResponse {
-                member_id: found.clone().unwrap_or_else(|_| leaver.member_id.clone()),
+                member_id: leaver.member_id.clone(),
                 group_instance_id: leaver.group_instance_id.clone(),
                 error_code: found.as_ref().err().copied().unwrap_or_default(),
             });

@@ -67,6 +67,8 @@ pub(super) struct Group {
     /// How many members subscribe to a topic by its name.
     named: OrdMap<Str, usize>,
     patterns: OrdMap<Str, subscription::Pattern>,
+    /// How many members would have an assignor divide the work.
+    preferred: OrdMap<Str, usize>,
     /// The version of the topics that hash and patterns are for; not known after a restart.
     looked_at: Option<u64>,
     /// The log has a record of the group as Kafka 4.0 wrote it.
@@ -100,6 +102,7 @@ impl Group {
             owners: OrdMap::new(),
             named: OrdMap::new(),
             patterns: OrdMap::new(),
+            preferred: OrdMap::new(),
             looked_at: None,
             has_partition_metadata: false,
             sessions: OrdMap::new(),
@@ -147,6 +150,9 @@ impl Group {
         for topic in member.about.topics.iter() {
             *self.named.entry(topic.clone()).or_default() += 1;
         }
+        if let Some(assignor) = &member.about.assignor {
+            *self.preferred.entry(assignor.clone()).or_default() += 1;
+        }
         if !member.about.pattern.is_empty() {
             self.patterns.entry(member.about.pattern.clone()).or_default().members += 1;
         }
@@ -175,14 +181,21 @@ impl Group {
             }
         }
         for topic in member.about.topics.iter() {
-            match self.named.get(topic).copied().unwrap_or_default() {
-                0 | 1 => _ = self.named.remove(topic),
-                count => _ = self.named.insert(topic.clone(), count - 1),
-            }
+            one_less(&mut self.named, topic);
+        }
+        if let Some(assignor) = &member.about.assignor {
+            one_less(&mut self.preferred, assignor);
         }
         if let Some(pattern) = self.patterns.get_mut(&member.about.pattern) {
             pattern.members = pattern.members.saturating_sub(1);
         }
+    }
+}
+
+fn one_less(counts: &mut OrdMap<Str, usize>, name: &Str) {
+    match counts.get(name).copied().unwrap_or_default() {
+        0 | 1 => _ = counts.remove(name),
+        count => _ = counts.insert(name.clone(), count - 1),
     }
 }
 

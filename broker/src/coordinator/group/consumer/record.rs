@@ -1,7 +1,10 @@
 //! A group's records. Each method here changes the group and writes down the change, so that
 //! replaying the records makes the same group.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use milena_protocol::{
     state::{
@@ -22,7 +25,7 @@ use milena_protocol::{
 
 use super::{
     Group,
-    member::{About, Member, Progress},
+    member::{About, Held, Member, Progress},
 };
 use crate::coordinator::{
     group::{assignor::Partitions, machine::Step},
@@ -191,13 +194,13 @@ fn about_value(about: &About) -> ConsumerGroupMemberMetadataValue {
 }
 
 fn current_value(member: &Member) -> ConsumerGroupCurrentMemberAssignmentValue {
-    let listed = |partitions: &Partitions| {
-        let topic = |(&topic_id, indexes): (_, &BTreeSet<i32>)| TopicPartitions {
+    let listed = |held: &Held| {
+        let topic = |(&topic_id, indexes): (_, &BTreeMap<i32, i32>)| TopicPartitions {
             topic_id,
-            partitions: indexes.iter().copied().collect(),
-            ..TopicPartitions::default()
+            partitions: indexes.keys().copied().collect(),
+            assignment_epochs: Some(indexes.values().copied().collect()),
         };
-        partitions.iter().map(topic).collect()
+        held.iter().map(topic).collect()
     };
     ConsumerGroupCurrentMemberAssignmentValue {
         member_epoch: member.epoch,

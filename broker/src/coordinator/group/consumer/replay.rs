@@ -19,7 +19,7 @@ use milena_protocol::{
 
 use super::{
     Group,
-    member::{About, Classic, Member, Progress},
+    member::{About, Classic, Held, Member, Progress},
 };
 use crate::coordinator::group::{Groups, assignor::Partitions, kind::Kind};
 
@@ -133,8 +133,8 @@ impl Group {
                 epoch: value.member_epoch,
                 previous_epoch: value.previous_member_epoch,
                 progress: Progress::from_number(value.state),
-                assigned: Arc::new(listed(value.assigned_partitions)),
-                revoking: Arc::new(listed(value.partitions_pending_revocation)),
+                assigned: Arc::new(held(value.assigned_partitions, value.member_epoch)),
+                revoking: Arc::new(held(value.partitions_pending_revocation, value.member_epoch)),
             },
             // What it says of itself goes with a record of its own.
             None => match known {
@@ -172,8 +172,17 @@ fn about_of(value: &ConsumerGroupMemberMetadataValue) -> About {
     }
 }
 
-fn listed(topics: Vec<TopicPartitions>) -> Partitions {
-    partitions_of(topics.into_iter().map(|topic| (topic.topic_id, topic.partitions)))
+/// Before Kafka 4.4 epochs were not told: a member is then taken to have been given all of it last.
+fn held(topics: Vec<TopicPartitions>, member_epoch: i32) -> Held {
+    let topic = |topic: TopicPartitions| {
+        let told = topic.assignment_epochs.unwrap_or_default();
+        let epochs = match told.len() == topic.partitions.len() {
+            true => told,
+            false => vec![member_epoch.max(0); topic.partitions.len()],
+        };
+        (topic.topic_id, topic.partitions.into_iter().zip(epochs).collect())
+    };
+    topics.into_iter().map(topic).collect()
 }
 
 fn partitions_of(topics: impl Iterator<Item = (Uuid, Vec<i32>)>) -> Partitions {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use milena_protocol::wire::Str;
 use tracing::info;
 
-use super::Group;
+use super::{Group, member::About};
 use crate::coordinator::group::{Catalog, machine::Step, regex};
 
 /// A regular expression that members subscribe by, and what it matches.
@@ -17,6 +17,13 @@ pub(super) struct Pattern {
 }
 
 impl Group {
+    /// The topics that a member wants, whether they exist or not.
+    pub(super) fn wanted_topics<'a>(&'a self, about: &'a About) -> impl Iterator<Item = &'a Str> {
+        let matched = self.patterns.get(&about.pattern);
+        let matched = matched.into_iter().flat_map(|pattern| pattern.topics.iter());
+        about.topics.iter().chain(matched)
+    }
+
     /// All topics that members want, whether they exist or not.
     pub(in crate::coordinator::group) fn subscribed(&self) -> BTreeSet<Str> {
         let matched = self.patterns.values().flat_map(|pattern| pattern.topics.iter());

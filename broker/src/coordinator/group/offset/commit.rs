@@ -1,7 +1,7 @@
 //! OffsetCommit.
 
 use milena_protocol::{
-    ErrorCode, Timestamp,
+    ErrorCode, Timestamp, Uuid,
     messages::{
         OffsetCommitRequest, OffsetCommitResponse,
         groups::offset_commit::{
@@ -23,15 +23,20 @@ pub(in crate::coordinator::group) fn commit(
     speaks_epochs: bool,
     step: &mut Step<'_>,
 ) -> OffsetCommitResponse {
-    if let Err(error) = check(groups, r, speaks_epochs, step) {
+    let limits = step.limits;
+    let fits = |partition: &OffsetCommitRequestPartition| {
+        limits.metadata_fits(partition.committed_metadata.as_deref())
+    };
+    let partitions = r.topics.iter().flat_map(|topic| {
+        let fitting = topic.partitions.iter().filter(|&partition| fits(partition));
+        fitting.map(|partition| (topic.topic_id, partition.partition_index))
+    });
+    if let Err(error) = check(groups, r, speaks_epochs, partitions, step) {
         return answer(r, |_| error);
     }
     let now = step.turn.now.wall;
     let expires_at = (r.retention_time_ms != DEFAULT_RETENTION)
         .then(|| Timestamp(now.0.saturating_add(r.retention_time_ms)));
-    let fits = |partition: &OffsetCommitRequestPartition| {
-        step.limits.metadata_fits(partition.committed_metadata.as_deref())
-    };
     for topic in &r.topics {
         for partition in topic.partitions.iter().filter(|&partition| fits(partition)) {
             let committed = Committed {
@@ -65,6 +70,7 @@ fn check(
     groups: &mut Groups,
     r: &OffsetCommitRequest,
     speaks_epochs: bool,
+    partitions: impl Iterator<Item = (Uuid, i32)>,
     step: &mut Step<'_>,
 ) -> Result<(), ErrorCode> {
     let generation = r.generation_id_or_member_epoch;
@@ -75,13 +81,14 @@ fn check(
             false => Err(ErrorCode::IllegalGeneration),
         };
     };
-    group.check_commit(Reader {
+    let who = Reader {
         member: Some(&r.member_id),
         instance: r.group_instance_id.as_ref(),
         epoch: generation,
         speaks_epochs,
         transactional: false,
-    })?;
+    };
+    group.check_commit(who, partitions)?;
     group.committed(&r.member_id, step);
     Ok(())
 }

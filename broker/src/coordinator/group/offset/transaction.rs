@@ -1,7 +1,7 @@
 //! TxnOffsetCommit: offsets that count once the transaction of their producer is committed.
 
 use milena_protocol::{
-    ErrorCode, ProducerEpoch, ProducerId,
+    ErrorCode, ProducerEpoch, ProducerId, Uuid,
     messages::{
         TxnOffsetCommitRequest, TxnOffsetCommitResponse,
         txn::txn_offset_commit::{
@@ -27,14 +27,18 @@ pub(in crate::coordinator::group) fn commit(
     limits: &Limits,
     turn: &mut Turn<Groups>,
 ) -> TxnOffsetCommitResponse {
-    if let Err(error) = check(groups, r) {
+    let fits = |partition: &TxnOffsetCommitRequestPartition| {
+        limits.metadata_fits(partition.committed_metadata.as_deref())
+    };
+    let partitions = r.request.topics.iter().flat_map(|topic| {
+        let fitting = topic.partitions.iter().filter(|&partition| fits(partition));
+        fitting.map(|partition| (topic.topic_id, partition.partition_index))
+    });
+    if let Err(error) = check(groups, r, partitions) {
         return answer(&r.request, |_| error);
     }
     let r = &r.request;
     let (producer, epoch) = (ProducerId(r.producer_id), ProducerEpoch(r.producer_epoch));
-    let fits = |partition: &TxnOffsetCommitRequestPartition| {
-        limits.metadata_fits(partition.committed_metadata.as_deref())
-    };
     let now = turn.now.wall;
     for topic in &r.topics {
         for partition in topic.partitions.iter().filter(|&partition| fits(partition)) {
@@ -80,7 +84,11 @@ pub(in crate::coordinator::group) fn end(groups: &mut Groups, marker: &EndMarker
     }
 }
 
-fn check(groups: &Groups, r: &InTransaction) -> Result<(), ErrorCode> {
+fn check(
+    groups: &Groups,
+    r: &InTransaction,
+    partitions: impl Iterator<Item = (Uuid, i32)>,
+) -> Result<(), ErrorCode> {
     let generation = r.request.generation_id_or_member_epoch;
     let Some(group) = groups.groups.get(&r.request.group_id) else {
         return if generation < 0 { Ok(()) } else { Err(r.absent_group) };
@@ -92,7 +100,7 @@ fn check(groups: &Groups, r: &InTransaction) -> Result<(), ErrorCode> {
         speaks_epochs: true,
         transactional: true,
     };
-    group.check_commit(who).map_err(|error| {
+    group.check_commit(who, partitions).map_err(|error| {
         // Only the newest clients know of epochs of members.
         if error == ErrorCode::StaleMemberEpoch { r.stale_epoch } else { error }
     })

@@ -5,12 +5,16 @@ use std::time::Duration;
 use milena_protocol::{
     ErrorCode,
     messages::{
-        ConsumerGroupHeartbeatRequest, TxnOffsetCommitRequest,
+        ConsumerGroupHeartbeatRequest, OffsetCommitRequest, TxnOffsetCommitRequest,
+        groups::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
         txn::txn_offset_commit::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic},
     },
 };
 
-use super::{super::State, Owned, Table, alive, given, join, owning};
+use super::{
+    super::{Progress, State},
+    Owned, Table, alive, given, join, owning,
+};
 use crate::coordinator::group::{InTransaction, Reply, Request, bench::GROUP};
 
 /// `a` and `b` share the four partitions of `t` in epoch 2; what each reads.
@@ -147,9 +151,7 @@ fn a_group_that_is_full_takes_nobody_but_its_members() {
     let mut table = Table::new(&[("t", 4)]);
     let mut limits = crate::coordinator::group::bench::limits();
     limits.consumer.members_max = 1;
-    let catalog = std::sync::Arc::clone(&table.bench.catalog);
-    table.bench = crate::coordinator::group::bench::Bench::with(limits);
-    table.bench.catalog.store(catalog.load_full());
+    table.use_limits(limits);
     table.join("a", &["t"]);
     assert_eq!(table.refusal(join("b", &["t"])), ErrorCode::GroupMaxSizeReached);
     table.join("a", &["t"]);
@@ -178,8 +180,8 @@ fn in_a_transaction_a_member_is_held_to_its_epoch_and_nobody_has_none() {
     ] {
         let topic = TxnOffsetCommitRequestTopic {
             name: "t".into(),
+            topic_id: table.id("t"),
             partitions: vec![TxnOffsetCommitRequestPartition::default()],
-            ..TxnOffsetCommitRequestTopic::default()
         };
         let request = TxnOffsetCommitRequest {
             group_id: GROUP.into(),
@@ -197,4 +199,101 @@ fn in_a_transaction_a_member_is_held_to_its_epoch_and_nobody_has_none() {
         };
         assert_eq!(told.topics[0].partitions[0].error_code, code, "{member} in {epoch}");
     }
+}
+
+fn commit(table: &mut Table, member: &str, epoch: i32, partitions: &Owned) -> ErrorCode {
+    let id = table.id("t");
+    let one = |&(_, partition_index): &(_, i32)| OffsetCommitRequestPartition {
+        partition_index,
+        ..OffsetCommitRequestPartition::default()
+    };
+    let request = OffsetCommitRequest {
+        group_id: GROUP.into(),
+        member_id: member.into(),
+        generation_id_or_member_epoch: epoch,
+        topics: vec![OffsetCommitRequestTopic {
+            name: "t".into(),
+            topic_id: id,
+            partitions: partitions.iter().map(one).collect(),
+        }],
+        ..OffsetCommitRequest::default()
+    };
+    match table.bench.answer(Request::Commit { request, speaks_epochs: true }) {
+        Reply::Commit(told) => told.topics[0].partitions[0].error_code,
+        other => panic!("{other:?} to a commit"),
+    }
+}
+
+#[test]
+fn who_kept_a_partition_may_commit_in_an_epoch_that_is_over() {
+    let mut table = Table::new(&[("t", 4)]);
+    let (kept, taken) = two_members(&mut table);
+    for restarted in [false, true] {
+        if restarted {
+            table.restart();
+        }
+        let mut told = |member, epoch, of: &Owned| commit(&mut table, member, epoch, of);
+        assert_eq!(told("a", 2, &kept), ErrorCode::None);
+        assert_eq!(told("a", 1, &kept), ErrorCode::StaleMemberEpoch);
+        assert_eq!(told("a", 4, &kept), ErrorCode::StaleMemberEpoch);
+        assert_eq!(told("a", 2, &taken), ErrorCode::StaleMemberEpoch);
+        assert_eq!(told("a", 2, &(&kept | &taken)), ErrorCode::StaleMemberEpoch);
+        assert_eq!(told("b", 3, &taken), ErrorCode::None);
+        assert_eq!(told("b", 2, &taken), ErrorCode::StaleMemberEpoch);
+    }
+}
+
+#[test]
+fn what_a_member_has_to_give_up_it_may_still_commit_for() {
+    let mut table = Table::new(&[("t", 4)]);
+    let all = table.all("t");
+    let first = table.join("a", &["t"]).member_epoch;
+    table.join("b", &["t"]);
+    table.heartbeat(owning("a", first, &all)).unwrap();
+    assert_eq!(commit(&mut table, "a", first, &all), ErrorCode::None);
+}
+
+#[test]
+fn what_a_member_does_not_want_any_more_goes_before_anything_is_assigned_anew() {
+    let mut table = Table::new(&[("t", 2), ("u", 2)]);
+    let mut limits = crate::coordinator::group::bench::limits();
+    limits.consumer.defaults.assignment_interval_ms = 60_000;
+    table.use_limits(limits);
+    let told = table.join("a", &["t", "u"]);
+    table.join("b", &["t", "u"]);
+    let assigned_in = table.group().target_epoch;
+    let changed = ConsumerGroupHeartbeatRequest {
+        subscribed_topic_names: Some(vec!["t".into()]),
+        ..owning("a", told.member_epoch, &given(&told).unwrap())
+    };
+    let left = given(&table.heartbeat(changed).unwrap()).expect("less than it had");
+    assert_eq!((left, table.group().target_epoch), (table.all("t"), assigned_in));
+    let (epoch, left) = (told.member_epoch, table.all("t"));
+    table.heartbeat(owning("a", epoch, &left)).unwrap();
+    assert_eq!(table.group().members.get("a").unwrap().progress, Progress::Stable);
+    table.compare_with_replay();
+}
+
+#[test]
+fn a_preference_for_another_assignor_has_everything_assigned_anew() {
+    let mut table = Table::new(&[("t", 4)]);
+    let epoch = table.join("a", &["t"]).member_epoch;
+    let prefers = |name: &str, epoch| ConsumerGroupHeartbeatRequest {
+        server_assignor: Some(name.into()),
+        ..alive("a", epoch)
+    };
+    assert_eq!(table.heartbeat(prefers("uniform", epoch)).unwrap().member_epoch, epoch);
+    assert_eq!(table.heartbeat(prefers("range", epoch)).unwrap().member_epoch, epoch + 1);
+}
+
+#[test]
+fn whoever_is_refused_makes_no_group() {
+    let mut table = Table::new(&[("t", 4)]);
+    let wrong = ConsumerGroupHeartbeatRequest {
+        subscribed_topic_regex: Some("(".into()),
+        ..join("a", &[])
+    };
+    assert_eq!(table.refusal(wrong), ErrorCode::InvalidRegularExpression);
+    assert!(table.bench.group().is_none());
+    assert!(table.bench.records().is_empty());
 }

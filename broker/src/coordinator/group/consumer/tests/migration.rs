@@ -193,7 +193,7 @@ fn a_static_member_changes_its_protocol_under_its_name() {
         vec![JoinGroupRequestProtocol { name: "cooperative-sticky".into(), metadata }];
     let ticket = table.bench.ask(Request::Join(request, joiner("x")));
     let told = table.bench.joined(ticket).expect("answered at once");
-    assert_eq!((told.error_code, told.member_id.as_str()), (ErrorCode::None, "i-x"));
+    assert_eq!((told.error_code, told.member_id.as_str()), (ErrorCode::None, "x"));
     assert_eq!(state_of(&table), Some(classic::State::PreparingRebalance));
     assert_eq!(table.refusal(alive("a", 2)), ErrorCode::GroupIdNotFound);
 }

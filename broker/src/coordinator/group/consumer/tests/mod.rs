@@ -20,7 +20,7 @@ use milena_protocol::{
 use super::{Group, Refused};
 use crate::{
     coordinator::group::{
-        Catalog, Client, Reply, Request,
+        Catalog, Client, Limits, Reply, Request,
         bench::{Bench, GROUP},
     },
     metadata::Image,
@@ -43,6 +43,13 @@ impl Table {
             table.create(name, partitions);
         }
         table
+    }
+
+    /// Groups under these limits, in place of those that there were.
+    fn use_limits(&mut self, limits: Limits) {
+        let catalog = self.bench.catalog.load_full();
+        self.bench = Bench::with(limits);
+        self.bench.catalog.store(catalog);
     }
 
     fn create(&mut self, name: &str, partitions: i32) {
