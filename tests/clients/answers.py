@@ -10,17 +10,13 @@ import itertools
 import re
 import socket
 import struct
+import sys
 import tempfile
-
-from kafka.protocol import admin
-from kafka.protocol import consumer
-from kafka.protocol import metadata
-from kafka.protocol import producer
 
 import brokers
 
 SECONDS_MAX = 30
-INVENTED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+INVENTED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|^[A-Za-z0-9_-]{22}$")
 PRODUCER_IDS = {"producer_id"}
 TIMES = {"transaction_start_time_ms"}
 IGNORED = {"throttle_time_ms", "port"}
@@ -113,9 +109,7 @@ class Interview:
 
 
 def response_of(kind):
-    modules = {"admin": admin, "consumer": consumer, "metadata": metadata, "producer": producer}
-    module = modules[kind.__module__.split(".")[2]]
-    return getattr(module, kind.__name__.replace("Request", "Response"))
+    return getattr(sys.modules[kind.__module__], kind.__name__.replace("Request", "Response"))
 
 
 def differences(ours, theirs, path=""):

@@ -15,6 +15,7 @@ from kafka.protocol import admin
 from kafka.protocol import consumer
 from kafka.protocol import metadata
 
+import consumer_answers
 from answers import SECONDS_MAX, Interview, compare
 
 SETTINGS = (
@@ -22,12 +23,14 @@ SETTINGS = (
     "group.max.size=3",
     "offset.metadata.max.bytes=10",
     "offsets.topic.num.partitions=3",
+    *consumer_answers.SETTINGS,
 )
 # Part of the case and of the path, and why that is to be so.
 KNOWN = (
     ("find: unknown type", ".error_message", "ours says what is wrong"),
     ("find: empty key", ".error_message", "Kafka says that no error is one named NONE"),
     ("promised, with a name", "", "Kafka trips over it and answers UNKNOWN_SERVER_ERROR"),
+    *consumer_answers.KNOWN,
 )
 TOPIC = "answers"
 
@@ -391,7 +394,7 @@ def instances(interview):
         interview.ask(f"static {version}: old heartbeat", HEARTBEAT, 3, **fields, **instance)
         interview.ask(f"static {version}: old heartbeat without name", HEARTBEAT, 3, **fields)
         interview.ask(f"static {version}: old sync", SYNC, 3, **syncing(group, old, generation, **instance))
-        interview.ask(f"static {version}: sync", SYNC, 3, **syncing(group, member, generation, **instance))
+        interview.ask(f"static {version}: new one syncs", SYNC, 3, **syncing(group, member, generation, **instance))
         interview.ask(f"static {version}: sync without name", SYNC, 3, **syncing(group, member, generation))
         interview.ask(f"static {version}: old commit", COMMIT, 7, **committing(group, old, generation, **instance))
         interview.ask(f"static {version}: commit", COMMIT, 7, **committing(group, member, generation, **instance))
@@ -443,7 +446,8 @@ def lists(interview):
         interview.ask(f"list {states} {types}", LIST, 5, states_filter=states, types_filter=types)
 
 
-CHAPTERS = (strangers, one_member, by_id, promised, rebalancing, instances, full_group, lists, twice)
+CLASSIC = (strangers, one_member, by_id, promised, rebalancing, instances, full_group)
+CHAPTERS = (*CLASSIC, *consumer_answers.CHAPTERS, lists, twice)
 
 
 def interview(broker):
@@ -466,7 +470,8 @@ def interview(broker):
         try:
             chapter(interview)
         except (OSError, KeyError, AssertionError, TimeoutError) as error:
-            interview.note(f"{chapter.__name__} ended early", {"by": repr(error)})
+            # A difference whatever the other says: what follows was not asked.
+            interview.note(f"{chapter.__name__} ended early", {"of": f"{interview.port} {error!r}"})
     return interview.answers
 
 

@@ -1,0 +1,1 @@
+"""Messages that kafka-python does not know yet, in Kafka's notation."""
