@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 
+import apart
 import brokers
 import drivers
 import rebalance
@@ -71,6 +72,7 @@ class Run:
                     if only in title:
                         self.during_restart(how, title, play)
             self.rebalance(only)
+            self.apart(only)
             if brokers.DUMP_TOOL.exists():
                 self.dump()
 
@@ -78,7 +80,7 @@ class Run:
         """Kafka's own tool over all that the clients wrote, after the broker's last stop."""
         self.broker.stop()
         folders = sorted(f for f in self.broker.data.iterdir() if self.broker.dumped.fullmatch(f.name))
-        self.judge(brokers.DUMP_TOOL_NAME, f"{len(folders)} logs", lambda: brokers.dump(folders))
+        self.judge(brokers.DUMP_TOOL_NAME, f"{len(folders)} logs, deep iteration and index checks", lambda: brokers.dump(folders))
 
     def each_client(self, work):
         with concurrent.futures.ThreadPoolExecutor(PARALLEL_CLIENTS) as pool:
@@ -190,6 +192,17 @@ class Run:
 
         return play
 
+    def apart(self, only):
+        """What needs a broker of its own."""
+        for title, play in apart.SCENARIOS:
+            if only in title and "java" in self.names:
+                self.judge("transactions", title, lambda: self.on_another_broker(title, play))
+
+    def on_another_broker(self, title, play):
+        with tempfile.TemporaryDirectory(prefix="milena-apart-") as directory:
+            with open(self.directory / f"{title}.log", "wb") as log:
+                play(self.broker, pathlib.Path(directory), log, self.seed)
+
     def judge(self, name, title, play):
         started = time.monotonic()
         outcome, reason = "pass", None
@@ -220,7 +233,7 @@ def show(results, versions):
     """The matrix, then why cells are not "pass"."""
     titles = list(dict.fromkeys(title for title, name in results if name in drivers.CLIENTS))
     columns = list(drivers.CLIENTS)
-    width = max(map(len, titles))
+    width = max(map(len, titles), default=0)
     print(" " * width, *(f"{name:>15}" for name in columns))
     print(" " * width, *(f"{versions.get(name, '-').split(' ')[0]:>15}" for name in columns))
     for title in titles:
@@ -230,8 +243,8 @@ def show(results, versions):
     print(LEGEND)
     print()
     for (title, name), result in results.items():
-        if name == brokers.DUMP_TOOL_NAME:
-            print(f"{result['outcome']} {name}: {title}, deep iteration and index checks\n")
+        if name not in drivers.CLIENTS:
+            print(f"{result['outcome']} {name}: {title}\n")
     for outcome in ("n.a.", "FAIL"):
         for (title, name), result in results.items():
             if result["outcome"] == outcome:

@@ -55,6 +55,7 @@ public final class Driver {
     private final Map<String, Object> base;
     private final Admin admin;
     private final Map<String, KafkaProducer<byte[], byte[]>> producers = new HashMap<>();
+    private final Map<String, TwoPhase> twoPhase = new HashMap<>();
     private final Map<String, Member> members = new HashMap<>();
 
     private Driver(String address) {
@@ -97,6 +98,8 @@ public final class Driver {
             case "offset_for_time" -> offsetForTime(c);
             case "produce" -> produce(c);
             case "begin" -> begin(c);
+            case "open" -> open(c);
+            case "prepare" -> prepare(c);
             case "send_offset" -> sendOffset(c);
             case "end" -> end(c);
             case "consume" -> consume(c);
@@ -368,6 +371,18 @@ public final class Driver {
         }
         producer.beginTransaction();
         return JSON.createObjectNode();
+    }
+
+    private ObjectNode open(JsonNode c) throws ReflectiveOperationException {
+        String name = c.get("producer").asText();
+        TwoPhase opened = new TwoPhase(base, c.get("transactional_id").asText(), c.get("keep").asBoolean());
+        producers.put(name, opened.producer());
+        twoPhase.put(name, opened);
+        return JSON.createObjectNode().put("prepared", opened.prepared());
+    }
+
+    private ObjectNode prepare(JsonNode c) {
+        return JSON.createObjectNode().put("prepared", twoPhase.get(c.get("producer").asText()).prepare());
     }
 
     private ObjectNode sendOffset(JsonNode c) {
