@@ -3,7 +3,7 @@
 //! deleted.
 
 use std::{
-    io,
+    io, iter,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 
 use milena_protocol::{Offset, Timestamp};
 use milena_storage::{
-    flush::SyncLoop,
+    flush::{SYNCING_THREADS, SyncLoop},
     log::{DeletedSegment, TrimError},
     manager::{DeletedPartition, Manager},
 };
@@ -109,6 +109,7 @@ impl Replicas {
         };
         let syncing = sync_loops
             .into_iter()
+            .flat_map(|sync_loop| iter::repeat_n(sync_loop, SYNCING_THREADS))
             .map(|sync_loop| spawn.thread("syncer", Box::new(move || sync_loop.run())))
             .collect::<io::Result<Vec<_>>>()?;
         let source: Arc<dyn Source> = Arc::<Self>::clone(self);
