@@ -10,8 +10,8 @@ use milena_storage::{
 };
 
 use super::{
-    EpochError, Isolation, Missing, Partition, Replicas,
-    fetch_session::{Fetch, Interest, Session, SessionError, Told, TopicRef, Wants},
+    EpochError, FetchKey, Isolation, Missing, Partition, Replicas,
+    fetch_session::{Fetch, Interest, Look, Session, SessionError, Told, TopicRef, Wants},
 };
 use crate::purgatory::Outcome;
 
@@ -79,7 +79,7 @@ pub async fn gather(
         return Ok(served);
     }
     loop {
-        let keys = fetch.with(keys)?;
+        let keys = keys(fetch);
         let watcher = replicas.shared.fetches.watch(keys, deadline);
         // Again, so that nothing between the look and the watch is missed.
         if let Some(served) = attempt(replicas, fetch, terms)? {
@@ -109,7 +109,7 @@ fn attempt(
     })
 }
 
-/// One look at every partition.
+/// One look at every partition that may have something to tell.
 #[derive(Debug, Default)]
 struct Pass {
     served: Vec<Served>,
@@ -125,7 +125,7 @@ impl Pass {
         only_news: bool,
     ) -> Self {
         let mut pass = Self::default();
-        for (place, interest) in session.in_order() {
+        session.pass(|place, interest| {
             let wants = interest.wants;
             let outcome = resolve(interest, replicas)
                 .map_err(FetchError::Missing)
@@ -134,9 +134,9 @@ impl Pass {
                 Ok(found) => {
                     pass.bytes += found.records.len();
                     pass.urgent |= found.diverging.is_some() || found.goes_on;
-                    let quiet = found.records.is_empty() && found.diverging.is_none();
-                    if only_news && quiet && !interest.is_news(found.bounds()) {
-                        continue;
+                    let silent = found.records.is_empty() && found.diverging.is_none();
+                    if only_news && silent && !interest.is_news(found.bounds()) {
+                        return if found.is_read(wants, terms) { Look::Quiet } else { Look::News };
                     }
                 }
                 Err(_) => pass.urgent = true,
@@ -144,11 +144,12 @@ impl Pass {
             pass.served.push(Served {
                 topic: interest.topic.clone(),
                 index: interest.index,
-                partition: interest.partition.clone(),
+                partition: interest.partition().map(Arc::clone),
                 outcome,
                 place,
             });
-        }
+            Look::News
+        });
         pass
     }
 
@@ -175,6 +176,19 @@ impl Found {
     fn bounds(&self) -> Told {
         Told { high_watermark: self.high_watermark.0, log_start: self.log_start.0 }
     }
+
+    /// What the client is given of this partition ends here.
+    fn upper(&self, isolation: Isolation) -> Offset {
+        match isolation {
+            Isolation::ReadUncommitted => self.high_watermark,
+            Isolation::ReadCommitted => self.last_stable_offset,
+        }
+    }
+
+    /// There is nothing for this client, whatever room the response had.
+    fn is_read(&self, wants: Wants, terms: Terms) -> bool {
+        wants.fetch_offset >= self.upper(terms.isolation).0
+    }
 }
 
 /// The partition that an interest stands for, looked up again if it is not known yet or was
@@ -183,12 +197,12 @@ fn resolve<'a>(
     interest: &'a mut Interest<Arc<Partition>>,
     replicas: &Replicas,
 ) -> Result<&'a Partition, Missing> {
-    if interest.partition.as_ref().is_none_or(|partition| partition.is_gone()) {
-        interest.partition = None;
+    if interest.partition().is_none_or(|partition| partition.is_gone()) {
+        interest.set_partition(None);
         let found = replicas.topic(&interest.topic)?.partition(interest.index)?;
-        interest.partition = Some(found);
+        interest.set_partition(Some(found));
     }
-    interest.partition.as_deref().ok_or(Missing::Partition)
+    interest.partition().map(|partition| &**partition).ok_or(Missing::Partition)
 }
 
 /// Reads what fits behind the `taken` bytes that the response has already.
@@ -219,10 +233,7 @@ fn look(
     let limits = ReadLimits {
         max_bytes: usize::try_from(wants.max_bytes).unwrap_or(0).min(left),
         // What the client is told of the bounds holds for what it is given.
-        upper: match terms.isolation {
-            Isolation::ReadUncommitted => found.high_watermark,
-            Isolation::ReadCommitted => found.last_stable_offset,
-        },
+        upper: found.upper(terms.isolation),
         at_least_one: taken == 0,
     };
     let read = partition.read_as(terms.isolation, wants.fetch_offset, limits);
@@ -234,7 +245,14 @@ fn look(
     Ok(found)
 }
 
-/// What to watch for a fetch: everything that it could find.
-fn keys(session: &mut Session<Arc<Partition>>) -> Vec<super::PartitionKey> {
-    session.in_order().filter_map(|(_, it)| it.partition.as_ref().map(|it| it.key())).collect()
+/// What to watch for a fetch: everything that it could find. The partitions of a session that is
+/// kept tell the session.
+fn keys(fetch: &Fetch<Arc<Partition>>) -> Vec<FetchKey> {
+    match fetch {
+        Fetch::Once(session) | Fetch::Fresh(session) => {
+            let found = session.interests().iter().filter_map(Interest::partition);
+            found.map(|partition| FetchKey::Partition(partition.key())).collect()
+        }
+        Fetch::Kept { kept, .. } => vec![FetchKey::Session(kept.id())],
+    }
 }

@@ -31,7 +31,9 @@ use milena_storage::{
 pub use dirs::{LogDir, LogSize};
 pub use fetch_session::TopicRef;
 pub use mover::MoveError;
-pub use partition::{EpochError, Isolation, Partition, PartitionKey, Uncommitted, Waiting};
+pub use partition::{
+    EpochError, FetchKey, Isolation, Partition, PartitionKey, Uncommitted, Waiting,
+};
 pub use topic::{Missing, Topic};
 pub use upkeep::{DeleteRecordsError, Deleted, Deletion};
 
@@ -40,7 +42,7 @@ use crate::{
     config::BrokerConfig,
     metadata::Image,
     metrics::{Registry, Sample, Source, names},
-    purgatory::Timers,
+    purgatory::{Purgatory, Timers},
 };
 use cleaner::Cleaner;
 use mover::Mover;
@@ -113,7 +115,7 @@ impl Replicas {
             }
         }
         let commits = Arc::new(Waiting::new(Arc::clone(&timers)));
-        let fetches = Arc::new(Waiting::new(Arc::clone(&timers)));
+        let fetches = Arc::new(Purgatory::new(Arc::clone(&timers)));
         let upkeep = Upkeep::new(&config.load(), timers.now(), sync_loops);
         Self {
             node_id,

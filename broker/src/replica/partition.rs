@@ -23,15 +23,26 @@ use milena_storage::{
     producers::EndMarker,
 };
 
-use super::unsynced::Unsynced;
+use super::{
+    fetch_session::{Changes, Watched, Watchers},
+    unsynced::Unsynced,
+};
 use crate::{
     config::{FlushPolicy, TopicConfig},
     purgatory::{Expire, Purgatory, Timers},
 };
 
-/// What operations on partitions wait in; woken when a high watermark advances, when a
-/// log is synced, and when a partition goes away or its log goes offline.
+/// What writers wait in; woken when a high watermark advances, when a log is synced, and when a
+/// partition goes away or its log goes offline.
 pub type Waiting = Purgatory<PartitionKey>;
+
+/// What a fetch waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FetchKey {
+    Partition(PartitionKey),
+    /// Any partition of a fetch session, by its id.
+    Session(i32),
+}
 
 /// Names one partition while the broker runs. A topic that is created again has new ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +72,8 @@ pub struct Partition {
     copying: AtomicBool,
     /// A timer for `flush.ms` is running.
     flush_armed: AtomicBool,
+    /// Fetch sessions that want to know what changes.
+    watchers: Watchers,
     itself: Weak<Self>,
     shared: Shared,
 }
@@ -95,6 +108,7 @@ impl Partition {
             unsynced: Mutex::default(),
             copying: AtomicBool::new(false),
             flush_armed: AtomicBool::new(false),
+            watchers: Watchers::default(),
             itself: Weak::clone(itself),
             shared,
         })
@@ -397,6 +411,13 @@ impl Partition {
         self.write(|log| log.assign_epoch(leadership.leader_epoch));
         self.leader_epoch.store(leadership.leader_epoch.0, Ordering::Release);
         self.in_sync_replicas.store(leadership.in_sync_replicas, Ordering::Relaxed);
+        self.changed();
+    }
+
+    /// To be called when the log begins elsewhere: who follows it in a fetch session is told with
+    /// the next answer, for which nobody is woken.
+    pub(super) fn changed(&self) {
+        self.watchers.tell(|_| ());
     }
 
     /// Ends every operation that waits for this partition.
@@ -471,7 +492,11 @@ impl Partition {
 
     fn wake(&self) {
         self.shared.commits.notify(&self.key);
-        self.shared.fetches.notify(&self.key);
+        let fetches = &self.shared.fetches;
+        fetches.notify(&FetchKey::Partition(self.key));
+        self.watchers.tell(|session| {
+            fetches.notify(&FetchKey::Session(session.session_id()));
+        });
     }
 
     fn request_sync(self: &Arc<Self>) {
@@ -490,6 +515,16 @@ impl Partition {
             let due = timers.now().saturating_add(Duration::from_millis(flush_ms));
             timers.arm(due, Arc::clone(self) as Arc<dyn Expire>);
         }
+    }
+}
+
+impl Watched for Arc<Partition> {
+    fn watch(&self, changes: &Arc<Changes>, place: usize) {
+        self.watchers.add(changes, place);
+    }
+
+    fn unwatch(&self, changes: &Arc<Changes>) {
+        self.watchers.remove(changes);
     }
 }
 
@@ -579,7 +614,7 @@ pub(super) struct Shared {
     /// Whoever waits for what it wrote to be committed, or synced.
     pub(super) commits: Arc<Waiting>,
     /// Fetch requests that wait for records.
-    pub(super) fetches: Arc<Waiting>,
+    pub(super) fetches: Arc<Purgatory<FetchKey>>,
 }
 
 /// Whether records of open transactions are hidden.

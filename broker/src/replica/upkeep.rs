@@ -197,7 +197,7 @@ impl Replicas {
         }
     }
 
-    fn retain_all(&self, now: Timestamp) {
+    pub(super) fn retain_all(&self, now: Timestamp) {
         for partition in self.partitions() {
             let log = partition.log();
             if log.offline().is_some() {
@@ -206,9 +206,13 @@ impl Replicas {
             if let Err(error) = log.roll_if_due(now) {
                 warn!(?partition, %error, "could not roll the active segment");
             }
+            let start = log.start_offset();
             match log.retain(now, partition.high_watermark()) {
                 Ok(deleted) => self.remove_later(&partition, deleted),
                 Err(error) => warn!(?partition, %error, "retention failed"),
+            }
+            if log.start_offset() != start {
+                partition.changed();
             }
         }
     }
@@ -287,6 +291,7 @@ impl Replicas {
             return Err(DeleteRecordsError::BeyondHighWatermark);
         }
         let deleted = partition.write(|log| log.advance_start(before));
+        partition.changed();
         let deleted = deleted.map_err(DeleteRecordsError::Trim)?;
         self.remove_later(partition, deleted);
         Ok(partition.log().start_offset())

@@ -12,6 +12,7 @@ mod list_offsets;
 mod offset_for_leader_epoch;
 mod produce;
 mod retention;
+mod session_changes;
 
 use bytes::Bytes;
 use milena_protocol::{

@@ -41,7 +41,7 @@ pub async fn fetch(services: &Arc<Services>, cx: &Context, request: FetchRequest
     let wait = u64::try_from(request.max_wait_ms).unwrap_or(0);
     let deadline = (wait > 0).then(|| now + Duration::from_millis(wait));
 
-    let ask = ask(services, cx.version, request);
+    let ask = ask(services, cx.version, terms.isolation, request);
     let sessions = &services.fetch_sessions;
     let mut fetch = match sessions.begin(ask, now) {
         Ok(fetch) => fetch,
@@ -71,7 +71,12 @@ fn terms(services: &Services, request: &FetchRequest) -> Terms {
     }
 }
 
-fn ask(services: &Services, version: i16, request: FetchRequest) -> Ask<Arc<Partition>> {
+fn ask(
+    services: &Services,
+    version: i16,
+    isolation: Isolation,
+    request: FetchRequest,
+) -> Ask<Arc<Partition>> {
     let by_id = version >= FIRST_WITH_TOPIC_IDS;
     let partitions = request.topics.iter().map(|topic| topic.partitions.len()).sum();
     let mut wanted = Vec::with_capacity(partitions);
@@ -89,7 +94,7 @@ fn ask(services: &Services, version: i16, request: FetchRequest) -> Ask<Arc<Part
         forgotten.extend(topic.partitions.into_iter().map(|index| (reference.clone(), index)));
     }
     let FetchRequest { session_id, session_epoch, .. } = request;
-    Ask { session_id, session_epoch, by_id, wanted, forgotten }
+    Ask { session_id, session_epoch, by_id, isolation, wanted, forgotten }
 }
 
 /// A topic as the request names it, in memory of its own: a session outlives the request.

@@ -1,5 +1,6 @@
 //! Partitions over a disk that fails on demand, in a time that stands still until told otherwise.
 
+mod sessions;
 mod volumes;
 
 use std::{future::ready, path::Path, pin::pin, sync::Arc, time::Duration};
@@ -100,6 +101,7 @@ fn image_of(name: &'static str, settings: &[(&'static str, &'static str)]) -> Im
         replicas: vec![1],
         isr: vec![1],
         leader: 1,
+        leader_epoch: 0,
         ..PartitionRecord::default()
     };
     let mut records: Vec<MetadataRecord> =
