@@ -1,6 +1,7 @@
 //! One segment: a file of batches and its indexes.
 
 mod aborts;
+mod left_off;
 pub(crate) mod name;
 mod scan;
 
@@ -20,8 +21,8 @@ use milena_protocol::{
 };
 use tracing::warn;
 
-use self::name::Kind;
 pub(crate) use self::scan::{Located, Scan, ScanError, WholeScan};
+use self::{left_off::LeftOff, name::Kind};
 use crate::{
     fs::{Disk, File, Mode},
     index::{self, Extent, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex, TransactionIndex},
@@ -48,6 +49,7 @@ pub(crate) struct Segment {
     /// Where the age of the segment is counted from.
     first_timestamp: OnceLock<Timestamp>,
     progress: Mutex<Progress>,
+    left_off: LeftOff,
 }
 
 /// What decides the next index entry.
@@ -247,6 +249,7 @@ impl Segment {
             created: now,
             first_timestamp: OnceLock::new(),
             progress: Mutex::default(),
+            left_off: LeftOff::default(),
         }
     }
 
@@ -308,15 +311,16 @@ impl Segment {
         self.offsets.truncate_to(offset)?;
         self.times.truncate_to(offset)?;
         self.aborts.truncate_to(offset)?;
-        self.publish(position);
-        self.file.set_len(position)?;
+        self.cut(position)?;
         self.resume(position)
     }
 
     /// Drops what lies behind `position`, which no index knows of.
     pub(crate) fn cut(&self, position: u64) -> io::Result<()> {
         self.publish(position);
-        self.file.set_len(position)
+        let cut = self.file.set_len(position);
+        self.left_off.forget();
+        cut
     }
 
     /// Syncs the batches. The indexes of a segment that is still written are not worth it.
@@ -360,6 +364,9 @@ impl Segment {
 
     /// The first batch that ends at or behind `offset`, of those below `end`.
     pub(crate) fn find(&self, offset: Offset, end: u64) -> Result<Option<Located>, ScanError> {
+        if let Some(batch) = self.left_off.holding(offset, end) {
+            return Ok(Some(batch));
+        }
         let hint = self.offsets.lookup(offset).unwrap_or_else(|error| {
             warn!(dir = %self.dir.display(), base = self.base.0, %error, "index not readable");
             OffsetEntry { offset: self.base, position: 0 }
@@ -387,6 +394,7 @@ impl Segment {
     /// The greatest position at or below `limit` that a batch ends at, knowing that one starts at
     /// `from`; `from` itself if the first batch ends behind the limit.
     pub(crate) fn last_boundary(&self, from: u64, limit: u64) -> Result<u64, ScanError> {
+        let generation = self.left_off.generation();
         let near = limit.saturating_sub(BOUNDARY_SEARCH_BYTES);
         let hint = match u32::try_from(near) {
             Ok(near) if u64::from(near) > from => {
@@ -396,14 +404,19 @@ impl Segment {
         };
         if let Some(entry) = hint.filter(|entry| u64::from(entry.position) <= limit) {
             let position = u64::from(entry.position);
+            let mut scan = self.scan(position, self.size());
             // Believed only if the batch there is the one it names.
-            if let Ok(Some(batch)) = self.scan(position, self.size()).next()
+            if let Ok(Some(batch)) = scan.next()
                 && batch.header.last_offset() == entry.offset
             {
-                return self.last_boundary_from(position, limit);
+                return self.boundary_from(batch, scan, limit, generation);
             }
         }
-        self.last_boundary_from(from, limit)
+        let mut scan = self.scan(from, self.size());
+        match scan.next()? {
+            Some(batch) => self.boundary_from(batch, scan, limit, generation),
+            None => Ok(from),
+        }
     }
 
     pub(crate) fn newest(&self) -> Option<TimeEntry> {
@@ -582,15 +595,22 @@ impl Segment {
         self.times.append(newest.timestamp, newest.offset)
     }
 
-    fn last_boundary_from(&self, from: u64, limit: u64) -> Result<u64, ScanError> {
-        let mut boundary = from;
-        let mut scan = self.scan(from, self.size());
-        while let Some(batch) = scan.next()? {
-            if batch.end() > limit {
-                break;
+    /// Goes on from a batch until one ends behind the limit, from which the next read will begin.
+    fn boundary_from(
+        &self,
+        mut batch: Located,
+        mut scan: Scan<'_>,
+        limit: u64,
+        generation: u64,
+    ) -> Result<u64, ScanError> {
+        while batch.end() <= limit {
+            match scan.next()? {
+                Some(next) => batch = next,
+                None => return Ok(batch.end()),
             }
-            boundary = batch.end();
         }
+        let boundary = batch.position;
+        self.left_off.note(batch, generation);
         Ok(boundary)
     }
 

@@ -1,3 +1,5 @@
+//! What is kept of a session, what a pass over it shows, and which sessions give way.
+
 use std::time::Duration;
 
 use super::{
