@@ -22,8 +22,10 @@ fn requests_keep_within_their_allocations() {
         ("produce of 1 KB, acks=all", produce(1_000, -1, "os"), 8),
         ("produce of 1 KB, acks=all, synced", produce(1_000, -1, "ack"), 10),
         ("produce of 1 MB, acks=1", produce(1_000_000, 1, "os"), 10),
-        ("fetch of 1 KB", fetch(1_000), 11),
+        ("fetch of 1 KB", fetch(1_000), 10),
         ("fetch of 1 MB", fetch(1_000_000), 10),
+        ("fetch of a session of 10, all of them active", session(10), 36),
+        ("fetch of a session of 1,000 with 10 active", session(1_000), 36),
     ];
     let beyond = found.iter().filter(|(_, count, budget)| count > budget);
     let beyond: Vec<String> = beyond
@@ -58,6 +60,35 @@ fn fetch(bytes: usize) -> u64 {
     })
 }
 
+/// A fetch of a session with so many partitions, ten of which have a record that is never read.
+fn session(partitions: i32) -> u64 {
+    let broker = TestBroker::start(&[("log.flush.policy", "os")]);
+    let mut client = broker.connect();
+    let topic_id = data::create(&mut client, "t", partitions, &[]);
+    for active in 0..ACTIVE {
+        data::produce(&mut client, "t", active * (partitions / ACTIVE), data::batch(&["v"]));
+    }
+    let mut request = fetch_of(topic_id);
+    let one = request.topics[0].partitions[0].clone();
+    let all = (0..partitions).map(|partition| FetchPartition { partition, ..one.clone() });
+    request.topics[0].partitions = all.collect();
+    request.session_epoch = 0;
+    let session_id = client.ask(FETCH, &request).session_id;
+    assert_ne!(session_id, 0);
+
+    request.topics.clear();
+    request.session_id = session_id;
+    let mut ask = |times| {
+        for _ in 0..times {
+            request.session_epoch += 1;
+            let answer = client.ask(FETCH, &request);
+            assert_eq!(answer.responses[0].partitions.len(), ACTIVE_PLACES);
+        }
+    };
+    ask(WARM_UP);
+    allocations_beside(|| ask(COUNTED)) / u64::from(COUNTED)
+}
+
 /// The broker's allocations for one of many requests, the first of which are not counted.
 fn per_request(client: &mut RawClient, frame: &[u8], finish: impl Fn(&mut RawClient)) -> u64 {
     let mut ask = |times| {
@@ -67,7 +98,7 @@ fn per_request(client: &mut RawClient, frame: &[u8], finish: impl Fn(&mut RawCli
         }
     };
     ask(WARM_UP);
-    allocations_beside(|| ask(COUNTED)) / COUNTED
+    allocations_beside(|| ask(COUNTED)) / u64::from(COUNTED)
 }
 
 fn value(bytes: usize) -> String {
@@ -106,5 +137,7 @@ fn fetch_of(topic_id: Uuid) -> FetchRequest {
 
 const PRODUCE: i16 = 13;
 const FETCH: i16 = 18;
-const WARM_UP: u64 = 20;
-const COUNTED: u64 = 200;
+const WARM_UP: u32 = 20;
+const COUNTED: u32 = 200;
+const ACTIVE: i32 = 10;
+const ACTIVE_PLACES: usize = 10;

@@ -14,7 +14,7 @@ use tokio::{
     net::{TcpStream, tcp::OwnedWriteHalf},
 };
 
-use super::Outgoing;
+use super::{Outgoing, spare};
 
 impl Outgoing for OwnedWriteHalf {
     async fn send(&mut self, chunks: &mut VecDeque<Chunk>) -> io::Result<usize> {
@@ -118,9 +118,18 @@ fn skip(range: &mut Range, bytes: usize) {
 }
 
 fn read(range: &Range, count: usize) -> io::Result<Bytes> {
-    let mut bytes = BytesMut::zeroed(count);
-    range.source.read_exact_at(&mut bytes, range.position)?;
-    Ok(bytes.freeze())
+    if count > SENDFILE_FROM_BYTES {
+        let mut bytes = BytesMut::zeroed(count);
+        range.source.read_exact_at(&mut bytes, range.position)?;
+        return Ok(bytes.freeze());
+    }
+    // The thread's spare memory, which is free again once this is sent.
+    let mut buffer = spare::take(count);
+    buffer.resize(count, 0);
+    range.source.read_exact_at(&mut buffer, range.position)?;
+    let bytes = buffer.split().freeze();
+    spare::leave(buffer);
+    Ok(bytes)
 }
 
 /// Tells the system to wait for what follows rather than send a packet of its own.

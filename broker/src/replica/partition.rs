@@ -478,6 +478,11 @@ impl Partition {
 
     /// Whether the high watermark was lower.
     fn advance(&self, end: Offset) -> bool {
+        if self.high_watermark() >= end {
+            return false;
+        }
+        // Who was told that its records are committed finds them in its fetch session, too.
+        let _changing = self.watchers.change();
         let rises = self.high_watermark.fetch_max(end.0, Ordering::AcqRel) < end.0;
         if rises {
             self.place.load().log.on_high_watermark(end);
@@ -525,6 +530,10 @@ impl Watched for Arc<Partition> {
 
     fn unwatch(&self, changes: &Arc<Changes>) {
         self.watchers.remove(changes);
+    }
+
+    fn is_changing(&self) -> bool {
+        self.watchers.is_changing()
     }
 }
 

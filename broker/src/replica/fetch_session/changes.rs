@@ -1,6 +1,9 @@
 //! How a session learns which of its partitions have something to tell, without asking each.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{
+    Arc, Mutex, PoisonError, RwLock,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use super::places::Places;
 
@@ -12,6 +15,9 @@ pub trait Watched {
 
     /// Ends that; does nothing where it never began.
     fn unwatch(&self, changes: &Arc<Changes>);
+
+    /// Whether a change is under way: see [`Watchers::change`].
+    fn is_changing(&self) -> bool;
 }
 
 /// The places of one session whose partitions have changed since they were last taken.
@@ -47,6 +53,19 @@ impl Changes {
 #[derive(Debug, Default)]
 pub struct Watchers {
     sessions: RwLock<Vec<(Arc<Changes>, usize)>>,
+    /// Changes under way.
+    changing: AtomicUsize,
+}
+
+/// For as long as this lives, a change may be under way.
+#[must_use]
+#[derive(Debug)]
+pub struct Changing<'a>(&'a AtomicUsize);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Watchers {
@@ -65,7 +84,21 @@ impl Watchers {
         }
     }
 
-    /// Tells all of them of a change, and `wake` of each of them.
+    /// Tells all of them of a change that is about to be made. Whoever sees it, in whatever way,
+    /// finds the sessions told: they do not take a partition for quiet while it is changing.
+    pub fn change(&self) -> Changing<'_> {
+        // Before anybody is told: who takes what was told, sees this or the change itself.
+        self.changing.fetch_add(1, Ordering::SeqCst);
+        self.tell(|_| ());
+        Changing(&self.changing)
+    }
+
+    #[must_use]
+    pub fn is_changing(&self) -> bool {
+        self.changing.load(Ordering::SeqCst) > 0
+    }
+
+    /// Tells all of them of a change that was made, and `wake` of each of them.
     pub fn tell(&self, mut wake: impl FnMut(&Changes)) {
         let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
         for (changes, place) in &*sessions {

@@ -18,7 +18,7 @@ use milena_protocol::{Uuid, wire::Str};
 
 pub use self::{
     cache::{FetchSessions, Kept},
-    changes::{Changes, Watched, Watchers},
+    changes::{Changes, Changing, Watched, Watchers},
     session::{Look, Session},
 };
 use super::Isolation;
@@ -87,6 +87,11 @@ impl<P> Interest<P> {
 }
 
 impl<P: Watched> Interest<P> {
+    /// What is seen of the partition from now on was not about to change before.
+    fn is_still(&self) -> bool {
+        self.partition.as_ref().is_none_or(|partition| !partition.is_changing())
+    }
+
     fn follow(&mut self, changes: &Arc<Changes>, place: usize) {
         if let Some(partition) = self.partition.as_ref().filter(|_| !self.is_followed) {
             partition.watch(changes, place);

@@ -76,9 +76,11 @@ impl<P: Watched> Session<P> {
                     // Before the look, so that nothing between the two is missed.
                     interest.follow(changes, place);
                 }
+                let was_still = interest.is_still();
                 let found = look(place, interest);
                 if let Some(Following { open, .. }) = &mut self.following
                     && found == Look::Quiet
+                    && was_still
                     && interest.is_followed
                 {
                     open.remove(place);

@@ -25,6 +25,10 @@ impl Watched for Probe {
     fn unwatch(&self, changes: &Arc<Changes>) {
         self.0.remove(changes);
     }
+
+    fn is_changing(&self) -> bool {
+        self.0.is_changing()
+    }
 }
 
 const EVICT: Duration = Duration::from_secs(120);
@@ -147,6 +151,19 @@ fn a_change_during_the_look_is_not_missed() {
     };
     assert_eq!(shown(&mut fetch, changing), [5]);
     assert_eq!(quiet(&mut fetch), [5]);
+}
+
+#[test]
+fn one_that_is_changing_is_not_taken_for_quiet() {
+    let mut it = Settled::of(100);
+    let probe = it.probes[5].clone();
+    let changing = probe.0.change();
+    let mut fetch = it.fetch(&[], &[]);
+    assert_eq!(quiet(&mut fetch), [5], "told before");
+    assert_eq!(quiet(&mut fetch), [5], "not yet over");
+    drop(changing);
+    assert_eq!(quiet(&mut fetch), [5]);
+    assert_eq!(quiet(&mut fetch), [0; 0]);
 }
 
 #[test]
