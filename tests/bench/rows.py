@@ -197,11 +197,31 @@ def latency_loaded(generator, subject, _state, at):
     return latency(generator, subject, f"load-{at}", "--rate", 100_000, "--batch-records", 100, "--acks", "all")
 
 
-@row("transactions", "transactions committed one after the other every 100 ms at 10 MB/s", ["milena synced", "kafka"])
+SYNCED_OR_NOT = ["milena", "milena synced", "kafka", "kafka flushing"]
+
+
+@row("transactions", "a producer's transactions of 10 ms each, batches of 16 KB one at a time, as fast as it goes",
+     SYNCED_OR_NOT, Target("records/s", 1.0, "kafka", at_least=True))
 def transactions(generator, subject, _state, at):
-    name, seconds = f"txn-{at}", max(1.0, 10 * generator.scale)
-    load = ["txn", "--topic", name, "--rate", 10_000, "--batch-bytes", 20_000, "--seconds", seconds, "--warmup", 1]
-    return on_a_topic(generator, subject, name, lambda: common(generator.bench(subject, *load)))
+    return transactional(generator, subject, f"txn-{at}", 10)
+
+
+@row("transactions-100", "the same with transactions of 100 ms", SYNCED_OR_NOT,
+     Target("records/s", 1.0, "kafka", at_least=True))
+def transactions_100(generator, subject, _state, at):
+    return transactional(generator, subject, f"long-txn-{at}", 100)
+
+
+def transactional(generator, subject, name, commit_ms):
+    seconds = max(1.0, 10 * generator.scale)
+    load = ["txn", "--topic", name, "--commit", commit_ms, "--seconds", seconds, "--warmup", 1]
+
+    def figures():
+        found = generator.bench(subject, *load)
+        commits = {"commit p50 us": found["commit_p50_us"], "commit p99 us": found["commit_p99_us"]}
+        return common(found) | {"transactions/s": found["transactions"] / found["transaction_seconds"]} | commits
+
+    return on_a_topic(generator, subject, name, figures)
 
 
 @row("librdkafka-produce", "librdkafka's producer, 1 KB records, acks=all", ["milena", "milena synced", "kafka"])
