@@ -85,11 +85,12 @@ impl Logs for OnReplicas {
 struct OnPartition(Arc<Partition>);
 
 impl PartitionLog for OnPartition {
-    fn append(&self, batches: Bytes, now: Timestamp) -> Result<Offset, AppendFailed> {
+    fn append(&self, batches: Bytes, bumps: bool, now: Timestamp) -> Result<Offset, AppendFailed> {
         if self.0.is_gone() {
             return Err(AppendFailed::Offline);
         }
-        match self.0.append_as(Origin::Coordinator, batches, now) {
+        let origin = if bumps { Origin::BumpingCoordinator } else { Origin::Coordinator };
+        match self.0.append_as(origin, batches, now) {
             Ok(appended) => Ok(appended.last_offset.next()),
             Err(AppendError::TooLarge { .. }) => Err(AppendFailed::TooLarge),
             Err(AppendError::FencedProducer { .. }) => Err(AppendFailed::FencedProducer),

@@ -16,7 +16,7 @@ use crate::{
     coordinator::{
         group::{self, GroupCoordinator},
         runtime::Unavailable,
-        txn::{Marker, Markers, NotWritten, ProducerIds, Writing},
+        txn::{Level, Marker, Markers, NotWritten, ProducerIds, Writing},
     },
     replica::{Missing, Replicas, Uncommitted},
 };
@@ -40,7 +40,7 @@ impl Markers for OnReplicas {
             }
         };
         let wall = self.clock.now();
-        let level = marker.level.number();
+        let level = marker.level;
         let marker = EndMarker {
             producer: marker.producer.id,
             epoch: marker.producer.epoch,
@@ -49,10 +49,10 @@ impl Markers for OnReplicas {
             commit: marker.commit,
         };
         if topic == group::TOPIC {
-            let ended = self.groups.end_transaction(index, marker);
+            let ended = self.groups.end_transaction(index, marker, level >= Level::Bumping);
             return Box::pin(async move { ended.await.map_err(refused_by_group) });
         }
-        let end = match partition.append_marker(&marker, level, wall) {
+        let end = match partition.append_marker(&marker, level.number(), wall) {
             Ok(end) => end,
             Err(error) => return now(Err(refused(&error))),
         };

@@ -4,8 +4,12 @@ use milena_protocol::{
     ErrorCode, Uuid,
     messages::{
         AddOffsetsToTxnRequest, FindCoordinatorRequest, OffsetFetchRequest, TxnOffsetCommitRequest,
+        WriteTxnMarkersRequest,
         groups::offset_fetch::{OffsetFetchRequestGroup, OffsetFetchRequestTopics},
-        txn::txn_offset_commit::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic},
+        txn::{
+            txn_offset_commit::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic},
+            write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic},
+        },
     },
 };
 use milena_tests::{RawClient, TestBroker, wait_until};
@@ -167,5 +171,38 @@ fn what_is_pending_outlives_a_restart() {
         end(&mut client, 4, "x", by, true).error_code == ErrorCode::None
     });
     wait_for_state(&mut client, "x", "CompleteCommit");
+    assert_eq!(fetched(&mut client, "x"), (42, ErrorCode::None));
+}
+
+#[test]
+fn a_marker_of_version_2_that_comes_late_commits_no_offsets() {
+    let broker = TestBroker::start(&[
+        ("transaction.state.log.num.partitions", "1"),
+        ("offsets.topic.num.partitions", "1"),
+    ]);
+    let (mut client, topic_id) = start(&broker);
+    let by = producer(&mut client, "x");
+    wait_until("the group's coordinator", || {
+        told(&mut client, 5, &commit("x", by, topic_id))[0] == ErrorCode::None
+    });
+    let mut marked = |version, epoch| {
+        let topic = WritableTxnMarkerTopic {
+            name: "__consumer_offsets".into(),
+            partition_indexes: vec![0],
+        };
+        let marker = WritableTxnMarker {
+            producer_id: by.id,
+            producer_epoch: epoch,
+            transaction_result: true,
+            topics: vec![topic],
+            transaction_version: 2,
+            ..WritableTxnMarker::default()
+        };
+        let request = WriteTxnMarkersRequest { markers: vec![marker] };
+        client.ask(version, &request).markers[0].topics[0].partitions[0].error_code
+    };
+    // It bears the epoch after that of the transaction before.
+    assert_eq!(marked(2, by.epoch), ErrorCode::InvalidProducerEpoch);
+    assert_eq!(marked(2, by.epoch + 1), ErrorCode::None);
     assert_eq!(fetched(&mut client, "x"), (42, ErrorCode::None));
 }

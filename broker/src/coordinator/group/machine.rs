@@ -357,8 +357,8 @@ impl Machine for Groups {
                 self.forget(topics, turn);
                 Reply::Forget
             }
-            Request::EndTransaction(marker) => {
-                turn.end_transaction(*marker);
+            Request::EndTransaction(marker, bumps) => {
+                turn.end_transaction(*marker, *bumps);
                 offset::end(self, marker);
                 Reply::EndTransaction
             }

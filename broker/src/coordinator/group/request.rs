@@ -48,8 +48,9 @@ pub enum Request {
     DeleteOffsets(OffsetDeleteRequest),
     /// These topics are no more: so are the offsets in them.
     Forget(Vec<(Str, Uuid)>),
-    /// A transaction is decided that offsets may have been committed in.
-    EndTransaction(EndMarker),
+    /// A transaction is decided that offsets may have been committed in. Whether the marker's epoch
+    /// is the one after the transaction's.
+    EndTransaction(EndMarker, bool),
 }
 
 /// A commit whose offsets count once the transaction of its producer is committed.

@@ -84,6 +84,7 @@ impl GroupCoordinator {
 
     /// Ends a producer's transaction in a partition of `__consumer_offsets`: what it committed there
     /// takes effect or is forgotten. Resolves once the marker is committed. It may be asked again.
+    /// `bumps` says that the marker's epoch is the one after the transaction's.
     ///
     /// # Errors
     /// See [`Unavailable`].
@@ -91,8 +92,9 @@ impl GroupCoordinator {
         &self,
         partition: i32,
         marker: EndMarker,
+        bumps: bool,
     ) -> impl Future<Output = Result<(), Unavailable>> + use<> {
-        let end = || self.shards.ask_at(partition, Request::EndTransaction(marker));
+        let end = || self.shards.ask_at(partition, Request::EndTransaction(marker, bumps));
         let asked = self.ends.end(marker.producer, end);
         async move { asked.await.map(|_| ()) }
     }

@@ -11,15 +11,19 @@ use milena_protocol::{
 use milena_storage::producers::EndMarker;
 use tracing::debug;
 
-use super::{AppendFailed, Entry, StateRecord};
+use super::{AppendFailed, Ends, Entry, StateRecord};
 
 /// The entries as batches, one behind the other. Neighbours of one kind and producer share one.
 ///
 /// # Errors
 /// The records do not fit into a batch, or a producer's older incarnation follows a newer one: the
-/// log could not tell, as it judges a turn by what was there before it.
-pub(super) fn build(entries: &[Entry], now: Timestamp) -> Result<Bytes, AppendFailed> {
-    check_epochs(entries)?;
+/// log could not tell, as it judges a turn by what was there before it. Or there are markers of
+/// both kinds.
+pub(super) fn build(entries: &[Entry], ends: Ends, now: Timestamp) -> Result<Bytes, AppendFailed> {
+    if ends.plain && ends.bumping {
+        return Err(AppendFailed::Mixed);
+    }
+    check_epochs(entries, ends.bumping)?;
     let mut batches = entries.chunk_by(share_a_batch).map(|run| batch(run, now));
     let first = batches.next().transpose()?.unwrap_or_default();
     let mut all = Vec::new();
@@ -32,14 +36,17 @@ pub(super) fn build(entries: &[Entry], now: Timestamp) -> Result<Bytes, AppendFa
     Ok(if all.is_empty() { first } else { all.into() })
 }
 
-fn check_epochs(entries: &[Entry]) -> Result<(), AppendFailed> {
+fn check_epochs(entries: &[Entry], bumps: bool) -> Result<(), AppendFailed> {
     let mut latest = BTreeMap::new();
-    for (producer, epoch) in entries.iter().filter_map(Entry::producer) {
-        let latest = latest.entry(producer).or_insert(epoch);
-        if epoch < *latest {
+    for entry in entries {
+        let Some((producer, epoch)) = entry.producer() else { continue };
+        let is_end = matches!(entry, Entry::End(_));
+        let Some((before, was_end)) = latest.insert(producer, (epoch, is_end)) else { continue };
+        // A marker that bears the next epoch ends nothing that was written in it.
+        let is_late = bumps && is_end && !was_end && epoch == before;
+        if epoch < before || is_late {
             return Err(AppendFailed::FencedProducer);
         }
-        *latest = epoch;
     }
     Ok(())
 }

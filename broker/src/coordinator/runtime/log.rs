@@ -8,11 +8,12 @@ use milena_protocol::{Offset, Timestamp};
 
 /// One partition of an internal topic. A shard is its only writer.
 pub trait PartitionLog: Send + Sync + fmt::Debug {
-    /// Writes batches, all of them or none, and returns the offset after them.
+    /// Writes batches, all of them or none, and returns the offset after them. `bumps` says that
+    /// the markers among them end transactions which have an epoch each, and bear the next one.
     ///
     /// # Errors
     /// Nothing was written.
-    fn append(&self, batches: Bytes, now: Timestamp) -> Result<Offset, AppendFailed>;
+    fn append(&self, batches: Bytes, bumps: bool, now: Timestamp) -> Result<Offset, AppendFailed>;
 
     /// Resolves once all before `end` is committed; `deadline` is on the monotonic clock.
     fn committed(&self, end: Offset, deadline: Duration) -> Committed<'_>;
@@ -39,6 +40,8 @@ pub enum AppendFailed {
     FencedProducer,
     /// A newer coordinator has ended a transaction of the producer that a marker is about.
     FencedCoordinator,
+    /// Markers of both versions of transactions: the log judges an append by one.
+    Mixed,
     /// The disk is full, or something else that may pass.
     Refused,
     /// The partition is not here any more, or takes no writes until the broker starts again.

@@ -87,12 +87,21 @@ pub enum Entry {
     End(EndMarker),
 }
 
+/// Which markers are among what a turn writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) plain: bool,
+    pub(super) bumping: bool,
+}
+
 /// What a machine decided, for its driver to carry out.
 pub struct Turn<M: Machine> {
     pub now: Now,
     pub(super) entries: Vec<Entry>,
     pub(super) replies: Vec<(Ticket, M::Reply)>,
     pub(super) alarms: Vec<(Duration, M::Subject)>,
+    /// Of the markers among the entries.
+    pub(super) ends: Ends,
     bytes: usize,
 }
 
@@ -108,7 +117,8 @@ pub struct Mark {
 impl<M: Machine> Turn<M> {
     #[must_use]
     pub fn new(now: Now) -> Self {
-        Self { now, entries: Vec::new(), replies: Vec::new(), alarms: Vec::new(), bytes: 0 }
+        let (replies, alarms) = (Vec::new(), Vec::new());
+        Self { now, entries: Vec::new(), replies, alarms, ends: Ends::default(), bytes: 0 }
     }
 
     /// Adds a record to the log.
@@ -130,9 +140,15 @@ impl<M: Machine> Turn<M> {
     }
 
     /// Ends a transaction in this log. One that is out of date is refused, as for
-    /// [`Turn::write_transactional`] or with [`Unavailable::FencedCoordinator`].
-    pub fn end_transaction(&mut self, marker: EndMarker) {
+    /// [`Turn::write_transactional`] or with [`Unavailable::FencedCoordinator`]. `bumps` says that
+    /// the marker's epoch is the one after the transaction's.
+    pub fn end_transaction(&mut self, marker: EndMarker, bumps: bool) {
         self.bytes += BATCH_OVERHEAD;
+        if bumps {
+            self.ends.bumping = true;
+        } else {
+            self.ends.plain = true;
+        }
         self.entries.push(Entry::End(marker));
     }
 

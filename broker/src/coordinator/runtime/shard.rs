@@ -268,8 +268,8 @@ impl<M: Machine> Driver<M> {
         if turn.entries.is_empty() {
             return Ok(None);
         }
-        let batches = batch::build(&turn.entries, turn.now.wall)?;
-        self.log.append(batches, turn.now.wall).map(Some)
+        let batches = batch::build(&turn.entries, turn.ends, turn.now.wall)?;
+        self.log.append(batches, turn.ends.bumping, turn.now.wall).map(Some)
     }
 
     /// Lets the replies go and sets the alarms, once what they rest on is committed.
@@ -315,7 +315,7 @@ impl<M: Machine> Driver<M> {
                     AppendFailed::TooLarge => Unavailable::TooLarge,
                     AppendFailed::FencedProducer => Unavailable::FencedProducer,
                     AppendFailed::FencedCoordinator => Unavailable::FencedCoordinator,
-                    AppendFailed::Refused => Unavailable::NotAppended,
+                    AppendFailed::Mixed | AppendFailed::Refused => Unavailable::NotAppended,
                     AppendFailed::Offline => Unavailable::NotHere,
                 };
                 self.tell([(ticket, Err(refused))].into_iter());
@@ -348,7 +348,7 @@ impl AppendFailed {
     /// Whether one request is at fault, and those that share its turn are not.
     const fn is_of_one(self) -> bool {
         match self {
-            Self::TooLarge | Self::FencedProducer | Self::FencedCoordinator => true,
+            Self::TooLarge | Self::FencedProducer | Self::FencedCoordinator | Self::Mixed => true,
             Self::Refused | Self::Offline => false,
         }
     }

@@ -36,6 +36,8 @@ enum Ask {
     Fill(usize),
     AddIn(ProducerId, ProducerEpoch, i64),
     End(EndMarker),
+    /// The end of a transaction whose epoch is the one before.
+    EndBumping(EndMarker),
 }
 
 impl Counter {
@@ -90,7 +92,11 @@ impl Machine for Counter {
                 *self.pending.entry(producer).or_default() += by;
             }
             Ask::End(marker) => {
-                turn.end_transaction(marker);
+                turn.end_transaction(marker, false);
+                self.replay_marker(&marker);
+            }
+            Ask::EndBumping(marker) => {
+                turn.end_transaction(marker, true);
                 self.replay_marker(&marker);
             }
             Ask::Read => {}
@@ -107,6 +113,8 @@ impl Machine for Counter {
 #[derive(Debug)]
 struct MemoryLog {
     batches: Mutex<Vec<Bytes>>,
+    /// Of each append, what was said about its markers.
+    bumps: Mutex<Vec<bool>>,
     committed: watch::Sender<i64>,
     auto_commit: AtomicBool,
     late: AtomicBool,
@@ -118,6 +126,7 @@ impl MemoryLog {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             batches: Mutex::default(),
+            bumps: Mutex::default(),
             committed: watch::channel(0).0,
             auto_commit: AtomicBool::new(true),
             late: AtomicBool::new(false),
@@ -150,7 +159,7 @@ impl MemoryLog {
 }
 
 impl PartitionLog for MemoryLog {
-    fn append(&self, batches: Bytes, _now: Timestamp) -> Result<Offset, AppendFailed> {
+    fn append(&self, batches: Bytes, bumps: bool, _: Timestamp) -> Result<Offset, AppendFailed> {
         let mut epochs = self.epochs.lock().unwrap();
         for batch in split(&batches) {
             if batch.size() > BATCH_MAX {
@@ -166,6 +175,7 @@ impl PartitionLog for MemoryLog {
         let producers = split(&batches).into_iter();
         epochs.extend(producers.map(|batch| (batch.producer_id(), batch.producer_epoch())));
         self.batches.lock().unwrap().push(batches);
+        self.bumps.lock().unwrap().push(bumps);
         let end = self.end();
         if self.auto_commit.load(Ordering::SeqCst) {
             self.committed.send_replace(end);

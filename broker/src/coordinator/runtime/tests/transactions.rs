@@ -104,3 +104,18 @@ async fn an_older_incarnation_is_fenced_within_the_turn_of_the_newer_one() {
     let replies = ask_at_once(&running, vec![add_in(ALICE, 5), newer, add_in(ALICE, 5)]).await;
     assert_eq!(replies, [Ok(0), Ok(0), Err(Unavailable::FencedProducer)]);
 }
+
+#[tokio::test]
+async fn markers_of_each_kind_are_written_apart() {
+    let running = start(MemoryLog::new()).await;
+    let bumping = |producer| match end(producer, true) {
+        Ask::End(marker) => Ask::EndBumping(marker),
+        other => other,
+    };
+    let replies = ask_at_once(&running, vec![end(ALICE, true), bumping(BOB), Ask::Add(1)]).await;
+    assert_eq!(replies, [Ok(0), Ok(0), Ok(1)]);
+    assert_eq!(*running.log.bumps.lock().unwrap(), [false, true, false]);
+    ask_at_once(&running, vec![bumping(ALICE), bumping(BOB), Ask::Add(1)]).await;
+    assert_eq!(running.log.bumps.lock().unwrap().last(), Some(&true));
+    assert_eq!(running.log.appends(), 4);
+}

@@ -68,7 +68,7 @@ fn pend_for(bench: &mut Bench, producer: ProducerId, offset: i64) {
 fn end(bench: &mut Bench, producer: ProducerId, commit: bool) {
     let timestamp = Timestamp(5);
     let marker = EndMarker { producer, epoch: EPOCH, coordinator_epoch: 0, timestamp, commit };
-    assert_eq!(bench.answer(Request::EndTransaction(marker)), Reply::EndTransaction);
+    assert_eq!(bench.answer(Request::EndTransaction(marker, false)), Reply::EndTransaction);
     assert_eq!(bench.log.last(), Some(&Entry::End(marker)));
 }
 
