@@ -18,10 +18,15 @@ from answers import Interview, compare
 SETTINGS = (
     "transaction.state.log.num.partitions=3",
     "offsets.topic.num.partitions=3",
+    "unstable.api.versions.enable=true",
+    "transaction.two.phase.commit.enable=true",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms=100",
 )
 # Part of the case and of the path, and why that is to be so.
-KNOWN = (("find: transactions", ".error_message", "Kafka says that no error is one named NONE"),)
+KNOWN = (
+    ("find: transactions", ".error_message", "Kafka says that no error is one named NONE"),
+    ("init: keep", "", "Kafka 4.4 does not keep a transaction"),
+)
 TOPIC = "answers"
 LOADING, NOT_COORDINATOR, CONCURRENT = 14, 16, 51
 
@@ -211,6 +216,26 @@ def fenced(interview):
         interview.ask(f"fenced {version}: at last", DESCRIBE, 0, transactional_ids=[txn])
 
 
+def two_phases(interview):
+    """InitProducerId v6 (KIP-939), where both brokers are told to serve it."""
+    for two_phases in (False, True):
+        for timeout in (0, -1, 60_000, 900_001, 2**31 - 1):
+            txn = f"two-phases-{two_phases}-{timeout}"
+            fields = {**initializing(txn, timeout=timeout), "enable2_pc": two_phases, "keep_prepared_txn": False}
+            interview.ask(f"init: two phases {two_phases}, timeout {timeout}", INIT, 6, **fields)
+            interview.ask(f"describe: {txn}", DESCRIBE, 0, transactional_ids=[txn])
+    open_one = {**initializing("two-phases-True-60000"), "enable2_pc": True, "keep_prepared_txn": False}
+    by = producer_of(interview, open_one["transactional_id"])
+    for part in ((0,), (1,)):
+        interview.ask(f"add: two phases, {part}", ADD, 3, **adding(3, open_one["transactional_id"], by, part))
+    interview.ask("init: two phases, one open", INIT, 6, **open_one)
+    settle(interview, open_one["transactional_id"])
+    interview.ask("init: two phases, one ended", INIT, 6, **open_one)
+    for name, txn in (("empty id", ""), ("no id", None)):
+        interview.ask(f"init: two phases, {name}", INIT, 6, **{**open_one, "transactional_id": txn})
+    interview.ask("init: keep", INIT, 6, **{**open_one, "keep_prepared_txn": True})
+
+
 def timed_out(interview):
     """Nobody ends it in time."""
     by = producer_of(interview, "slow", timeout=500)
@@ -292,7 +317,7 @@ def interview(broker):
     for kind in (1, 0):
         while asked.main.ask(FIND, 3, key="k", key_type=kind)["error_code"] != 0:
             time.sleep(0.1)
-    for part in (find, strangers, first_version, second_version, mixed, fenced, timed_out, offsets, markers, lists):
+    for part in (find, strangers, first_version, second_version, mixed, fenced, two_phases, timed_out, offsets, markers, lists):
         part(asked)
     return asked.answers
 
