@@ -33,14 +33,14 @@ use super::{
     target::Topic,
 };
 use crate::{
-    client::{ClientError, Connection},
+    client::{ClientError, Cluster, Connection},
     clock::{Clock, SystemClock},
 };
 
 /// Keep consumer groups alive and commit for them
 ///
 /// Every member has a connection of its own, sends heartbeats and commits all that it is assigned.
-/// Measured is how long it takes until all are in, and from then on each commit and heartbeat.
+/// Measured is how long it takes until all groups are at rest, and from then on each commit and heartbeat.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  milena bench groups --groups 1000 --members 5\n  milena bench groups --groups 1 --members 5000 --partitions 1000"
@@ -85,6 +85,7 @@ impl Groups {
         let mut cluster = self.common.target.connect().await?;
         let clock = SystemClock::new();
         let begun = clock.monotonic();
+        let patience = Duration::from_secs(self.common.target.timeout);
         let (start, started) = watch::channel(None);
         let shared = Arc::new(Shared {
             clock,
@@ -96,12 +97,12 @@ impl Groups {
         });
         let mut running = JoinSet::new();
         for at in 0..self.groups {
-            let group = format!("bench-{at}");
-            let node = cluster.coordinator_of(&group).await?;
+            let group = format!("{GROUP_PREFIX}{at}");
+            let node = coordinator_of(&mut cluster, &group, begun + patience, clock).await?;
             let address = cluster.address_of(node).context("find the coordinator")?.to_owned();
             for _ in 0..self.members {
                 let address = address.clone();
-                let limit = Duration::from_secs(self.common.target.timeout);
+                let limit = patience;
                 let (shared, topic) = (Arc::clone(&shared), topic.clone());
                 let (group, protocol) = (Str::from(group.as_str()), self.protocol);
                 running.spawn(async move {
@@ -115,7 +116,9 @@ impl Groups {
             }
         }
         let total = self.groups * self.members;
-        while shared.inside.load(Ordering::Relaxed) < total {
+        while shared.inside.load(Ordering::Relaxed) < total
+            || !self.are_stable(&mut cluster).await?
+        {
             tokio::time::sleep(LOOK_AGAIN).await;
             if let Some(ended) = running.try_join_next() {
                 ended.context("run a member")??;
@@ -134,6 +137,33 @@ impl Groups {
         report.add("heartbeats", heartbeats.finish().0.measured.requests);
         report.latency("heartbeat", &heartbeats.finish().0.latency);
         Ok(report)
+    }
+}
+
+impl Groups {
+    /// Whether every group has come to rest: members that were just taken in may not have all of
+    /// what is to be theirs.
+    async fn are_stable(&self, cluster: &mut Cluster) -> anyhow::Result<bool> {
+        let listed = cluster.groups().await?;
+        let stable = listed.iter().filter(|group| {
+            group.group_id.starts_with(GROUP_PREFIX) && group.group_state == STABLE
+        });
+        Ok(stable.count() >= self.groups)
+    }
+}
+
+/// The coordinator, for which the topic of offsets may have to be made first.
+async fn coordinator_of(
+    cluster: &mut Cluster,
+    group: &str,
+    deadline: Duration,
+    clock: SystemClock,
+) -> anyhow::Result<i32> {
+    loop {
+        match cluster.coordinator_of(group).await {
+            Err(_) if clock.monotonic() < deadline => tokio::time::sleep(RETRY_AFTER).await,
+            found => return Ok(found?),
+        }
     }
 }
 
@@ -287,6 +317,8 @@ impl Seat {
     }
 }
 
+const GROUP_PREFIX: &str = "bench-";
+const STABLE: &str = "Stable";
 const NO_GENERATION: i32 = -1;
 const CONNECTING_MAX: usize = 64;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
