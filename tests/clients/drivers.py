@@ -84,13 +84,13 @@ class Driver:
         return answer["ok"]
 
     def stop(self):
-        if self.process is not None:
+        process, self.process = self.process, None  # another thread may find it dead meanwhile
+        if process is not None:
             try:
-                os.killpg(self.process.pid, 9)  # a session of its own: kcat's runs end with their driver
+                os.killpg(process.pid, 9)  # a session of its own: kcat's runs end with their driver
             except ProcessLookupError:
                 pass
-            self.process.wait()
-            self.process = None
+            process.wait()
 
 
 def free_port():

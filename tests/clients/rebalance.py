@@ -89,7 +89,7 @@ class Member:
         self.assigned, self.seen = [], 0.0
         self.positions = {}  # of the partitions that it has, where it read from them
         self.changes = 0
-        self.over = False
+        self.over, self.thread = False, None
         self.driver = drivers.Driver(group.client, group.address, group.log)
         self.driver("hello")
 
@@ -108,7 +108,7 @@ class Member:
             try:
                 started = time.time()
                 self.group.saw(self, self.driver("poll", patience=240, member=self.name), started)
-                if self.positions:
+                if self.positions and not self.over:
                     self.commit()
             except Failed as e:
                 if not self.over:
@@ -324,6 +324,9 @@ class Group:
         for member in self.members:
             member.over = True
             member.driver.stop()
+            if member.thread is not None:
+                member.thread.join()
+            member.driver.stop()  # should the thread have started it once more
 
 
 def chaos(protocol):
