@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     client::{ClientError, Cluster, Connection},
-    clock::{Clock, SystemClock},
+    clock::{Clock, Rng, SystemClock, SystemRng},
 };
 
 /// Keep consumer groups alive and commit for them
@@ -96,8 +96,10 @@ impl Groups {
             started,
         });
         let mut running = JoinSet::new();
+        // Of an earlier run there may be members whose sessions are not over.
+        let prefix = format!("bench-{}-", SystemRng.uuid());
         for at in 0..self.groups {
-            let group = format!("{GROUP_PREFIX}{at}");
+            let group = format!("{prefix}{at}");
             let node = coordinator_of(&mut cluster, &group, begun + patience, clock).await?;
             let address = cluster.address_of(node).context("find the coordinator")?.to_owned();
             for _ in 0..self.members {
@@ -117,7 +119,7 @@ impl Groups {
         }
         let total = self.groups * self.members;
         while shared.inside.load(Ordering::Relaxed) < total
-            || !self.are_stable(&mut cluster).await?
+            || !self.are_stable(&prefix, &mut cluster).await?
         {
             tokio::time::sleep(LOOK_AGAIN).await;
             if let Some(ended) = running.try_join_next() {
@@ -143,11 +145,11 @@ impl Groups {
 impl Groups {
     /// Whether every group has come to rest: members that were just taken in may not have all of
     /// what is to be theirs.
-    async fn are_stable(&self, cluster: &mut Cluster) -> anyhow::Result<bool> {
+    async fn are_stable(&self, prefix: &str, cluster: &mut Cluster) -> anyhow::Result<bool> {
         let listed = cluster.groups().await?;
-        let stable = listed.iter().filter(|group| {
-            group.group_id.starts_with(GROUP_PREFIX) && group.group_state == STABLE
-        });
+        let stable = listed
+            .iter()
+            .filter(|group| group.group_id.starts_with(prefix) && group.group_state == STABLE);
         Ok(stable.count() >= self.groups)
     }
 }
@@ -317,7 +319,6 @@ impl Seat {
     }
 }
 
-const GROUP_PREFIX: &str = "bench-";
 const STABLE: &str = "Stable";
 const NO_GENERATION: i32 = -1;
 const CONNECTING_MAX: usize = 64;
