@@ -343,19 +343,37 @@ def partitions(generator, subject, _state, _at):
 
 @row("groups", "1,000 groups of 5 members that commit every second", ["milena", "kafka"])
 def groups(generator, subject, _state, _at):
-    count = max(10, int(1000 * generator.scale))
-    load = ["groups", "--groups", count, "--members", 5, "--seconds", max(2.0, 10 * generator.scale)]
-    return of_groups(generator.bench(subject, *load, "--timeout", 120))
+    return many_groups(generator, subject, "classic")
+
+
+@row("groups-848", "the same in the consumer protocol (KIP-848)", ["milena", "kafka"])
+def groups_848(generator, subject, _state, _at):
+    return many_groups(generator, subject, "consumer")
 
 
 @row("group", "one group of 5,000 members over 1,000 partitions", ["milena", "kafka"])
 def group(generator, subject, _state, _at):
+    return one_group(generator, subject, "classic")
+
+
+@row("group-848", "the same in the consumer protocol (KIP-848)", ["milena", "kafka"])
+def group_848(generator, subject, _state, _at):
+    return one_group(generator, subject, "consumer")
+
+
+def many_groups(generator, subject, protocol):
+    return of_groups(generator, subject, protocol, "--groups", max(10, int(1000 * generator.scale)), "--members", 5)
+
+
+def one_group(generator, subject, protocol):
     members, count = max(50, int(5000 * generator.scale)), max(10, int(1000 * generator.scale))
-    load = ["groups", "--groups", 1, "--members", members, "--partitions", count, "--topic", "one-group"]
-    return of_groups(generator.bench(subject, *load, "--seconds", max(2.0, 10 * generator.scale), "--timeout", 120))
+    load = ["--groups", 1, "--members", members, "--partitions", count, "--topic", "one-group"]
+    return of_groups(generator, subject, protocol, *load)
 
 
-def of_groups(figure):
+def of_groups(generator, subject, protocol, *load):
+    seconds = max(2.0, 10 * generator.scale)
+    figure = generator.bench(subject, "groups", "--protocol", protocol, *load, "--seconds", seconds, "--timeout", 120)
     return {
         "all in s": figure["all_in_seconds"],
         "commits/s": figure["requests_per_s"],
