@@ -1,9 +1,10 @@
-"""Scenarios about transactions that have a broker of their own, like the one under test."""
+"""Scenarios, most of them about transactions, that have a broker of their own, like the one under test."""
 
 import subprocess
 import sys
 
 import brokers
+import console_tools
 import drivers
 import outbox
 import transaction_tools
@@ -15,6 +16,10 @@ EXACTLY_ONCE_SECONDS_MAX = 600
 
 def tools(like, directory, log, _):
     transaction_tools.play(broker(like, directory, transaction_tools.SETTINGS), log)
+
+
+def console(like, directory, log, _):
+    console_tools.play(broker(like, directory, console_tools.SETTINGS), log)
 
 
 def decided_by_a_database(like, directory, log, seed):
@@ -41,6 +46,7 @@ def broker(like, directory, settings):
 
 
 SCENARIOS = (
+    ("Kafka's console tools", console),
     ("kafka-transactions and its dumps", tools),
     ("outbox: a database decides", decided_by_a_database),
     ("exactly once while clients and broker are killed", exactly_once),

@@ -15,3 +15,4 @@ fetch() { # project folder, name
 
 fetch "$here" kafka
 fetch "$here/tools" kafka-tools
+fetch "$here/configs" kafka-configs
