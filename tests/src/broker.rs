@@ -9,7 +9,7 @@ use milena_broker::{
     wiring::{Broker, Running, Seams},
 };
 use milena_protocol::Timestamp;
-use milena_storage::fs::{Disk, RealDisk};
+use milena_storage::fs::{Disk, Pool, RealDisk};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -55,7 +55,8 @@ impl TestBroker {
     /// If it does not start.
     #[must_use]
     pub fn start_in(clock: TestClock, settings: &[(&str, &str)]) -> Self {
-        Self::start_with(clock, Arc::new(RealDisk), settings)
+        let disk = Pool::new(Arc::new(RealDisk), OPEN_FILES_MAX);
+        Self::start_with(clock, Arc::new(disk), settings)
     }
 
     /// As [`TestBroker::start_in`], on a disk of the test's.
@@ -157,3 +158,6 @@ impl Drop for TestBroker {
 }
 
 const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// So few that files are closed and opened again all the time, as in a broker of many partitions.
+const OPEN_FILES_MAX: usize = 16;

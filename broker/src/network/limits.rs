@@ -44,10 +44,24 @@ impl Limits {
             ..self
         }
     }
+
+    /// How many files logs may have open at a time: what such connections leave of all
+    /// descriptors, but for a reserve.
+    #[must_use]
+    pub fn files(self, descriptors: Option<u64>) -> usize {
+        let all = usize::try_from(descriptors.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        let left = all.saturating_sub(self.within(descriptors).connections);
+        (left - left / RESERVE_SHARE).max(FILES_MIN)
+    }
 }
 
 /// One part in so many of all file descriptors is not for connections.
 const FILES_SHARE: u64 = 4;
+
+/// Of what is left for files, one part in so many is for those that are not logs', and for logs'
+/// files that were closed while they are still being sent.
+const RESERVE_SHARE: usize = 8;
+const FILES_MIN: usize = 64;
 
 /// Requests of one connection that are not answered yet. Clients have 5 by default; some pipeline
 /// without end.
@@ -85,5 +99,8 @@ mod tests {
         assert_eq!(connections(Some(1024)), 768);
         assert_eq!(connections(None), limits.connections);
         assert_eq!(Limits { connections: 5, ..limits }.within(Some(1024)).connections, 5);
+        assert_eq!(limits.files(Some(20_000)), 4375);
+        assert_eq!(Limits { connections: 1000, ..limits }.files(Some(20_000)), 16_625);
+        assert_eq!(limits.files(Some(10)), FILES_MIN);
     }
 }

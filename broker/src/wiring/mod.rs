@@ -13,7 +13,7 @@ mod markers;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use milena_storage::fs::{Disk, RealDisk};
+use milena_storage::fs::{Disk, Pool, RealDisk};
 use rustix::process::Resource;
 use tracing::{info, warn};
 
@@ -48,11 +48,12 @@ impl Seams<Tcp> {
     /// The machine's own. To be called on the runtime that is to do the work.
     #[must_use]
     pub fn real(config: &BrokerConfig) -> Self {
+        let files = Limits::from_config(config).files(descriptors());
         Self {
             clock: Arc::new(SystemClock::new()),
             rng: Arc::new(SystemRng),
             spawn: Arc::new(TokioSpawn::new(tokio::runtime::Handle::current())),
-            disk: Arc::new(RealDisk),
+            disk: Arc::new(Pool::new(Arc::new(RealDisk), files)),
             net: Tcp { tuning: Tuning::from_config(config) },
         }
     }
@@ -134,8 +135,7 @@ impl Broker {
         }
 
         let dispatch = Arc::new(Dispatch::new(Arc::clone(&services)));
-        let descriptors = rustix::process::getrlimit(Resource::Nofile).current;
-        let limits = Limits::from_config(&config).within(descriptors);
+        let limits = Limits::from_config(&config).within(descriptors());
         let network = Network::new(dispatch, limits, timers, metrics, Arc::clone(&seams.spawn));
         let addresses = listen(&seams.net, &network, &config)?;
         info!(
@@ -147,6 +147,11 @@ impl Broker {
         );
         Ok(Running { addresses, network, services })
     }
+}
+
+/// How many the system allows this process.
+fn descriptors() -> Option<u64> {
+    rustix::process::getrlimit(Resource::Nofile).current
 }
 
 /// A broker that serves.

@@ -1,6 +1,7 @@
 //! The only door to the disk. The broker runs on [`RealDisk`]; tests run on a [`sim::SimDisk`] that
 //! forgets what was not synced, tears the last write, fills up and fails on demand.
 
+mod pool;
 mod real;
 pub mod sim;
 
@@ -8,6 +9,7 @@ use std::{fmt, io, io::IoSlice, path::Path, sync::Arc};
 
 use milena_protocol::wire::Source;
 
+pub use pool::Pool;
 pub use real::RealDisk;
 
 /// Directories and files by path. Nothing that was created, renamed or removed is certain to

@@ -9,6 +9,7 @@ mod fetch;
 mod fetch_session;
 mod flush_policy;
 mod list_offsets;
+mod many_files;
 mod offset_for_leader_epoch;
 mod produce;
 mod retention;

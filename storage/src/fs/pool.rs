@@ -1,0 +1,406 @@
+//! Files that have a descriptor only while they are in use: no more at a time than a budget.
+//!
+//! A file behaves as one that is open all the time: it can be read and written under whatever name
+//! it has by now, and without any. What is closed to make room was not used for longest, roughly:
+//! a hand goes round and passes by, once, what was used since it came last.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt, io,
+    io::IoSlice,
+    os::fd::BorrowedFd,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use milena_protocol::wire::Source;
+
+use super::{Disk, Entry, File, Lock, Mapping, Mode, Space};
+
+/// A disk on top of another. The budget is exceeded by files in use at that moment, by those
+/// without a name, and by what is on its way to a socket.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    disk: Arc<dyn Disk>,
+    open_max: usize,
+    open: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Those that somebody holds, by path and a number of their own.
+    files: BTreeMap<(Arc<Path>, u64), Weak<Pooled>>,
+    next_id: u64,
+    /// How often something was renamed or removed.
+    moves: u64,
+    /// Those with a descriptor, in the order in which the hand comes to them.
+    round: VecDeque<Weak<Pooled>>,
+}
+
+impl Pool {
+    #[must_use]
+    pub fn new(disk: Arc<dyn Disk>, open_max: usize) -> Self {
+        let (open, state) = (AtomicUsize::new(0), Mutex::default());
+        Self { shared: Arc::new(Shared { disk, open_max, open, state }) }
+    }
+
+    /// Files that have a descriptor now.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
+    /// Runs `act`, which takes the names of all that is at `path` and below.
+    fn orphan(&self, path: &Path, act: impl FnOnce(&dyn Disk) -> io::Result<()>) -> io::Result<()> {
+        // Let go of after the lock: the last holder of a file takes it.
+        let _held = {
+            let mut state = self.shared.state();
+            let held = state.at_and_below(path);
+            held.iter().for_each(|file| file.pin());
+            state.moves += 1;
+            act(&*self.shared.disk)?;
+            held
+        };
+        Ok(())
+    }
+}
+
+impl Disk for Pool {
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
+        self.shared.make_room();
+        let moves = self.shared.state().moves;
+        let file = self.shared.disk.open(path, mode)?;
+        let mut state = self.shared.state();
+        let id = state.next_id;
+        state.next_id += 1;
+        let path: Arc<Path> = path.into();
+        let pooled = Arc::new_cyclic(|itself| Pooled {
+            shared: Arc::clone(&self.shared),
+            itself: Weak::clone(itself),
+            id,
+            reopened_as: if mode == Mode::Read { Mode::Read } else { Mode::ReadWrite },
+            path: Mutex::new(Arc::clone(&path)),
+            slot: RwLock::new(Some(file)),
+            used: AtomicBool::new(true),
+            dirty: AtomicBool::new(false),
+            // It may have another name by now.
+            pinned: AtomicBool::new(state.moves != moves),
+            sync_failed: AtomicBool::new(false),
+        });
+        state.files.insert((path, id), Arc::downgrade(&pooled));
+        self.shared.count_in(&mut state, &pooled.itself);
+        drop(state);
+        Ok(pooled)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.shared.disk.create_dir_all(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        self.shared.disk.read_dir(path)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.shared.disk.exists(path)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.orphan(path, |disk| disk.remove_file(path))
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.orphan(path, |disk| disk.remove_dir_all(path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // Let go of after the lock: the last holder of a file takes it.
+        let _held = {
+            let mut state = self.shared.state();
+            let (moved, replaced) = (state.at_and_below(from), state.at_and_below(to));
+            replaced.iter().for_each(|file| file.pin());
+            state.moves += 1;
+            self.shared.disk.rename(from, to)?;
+            for file in &moved {
+                state.follow(file, from, to);
+            }
+            (moved, replaced)
+        };
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.shared.disk.sync_dir(path)
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        self.shared.disk.space(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
+        self.shared.disk.lock(path)
+    }
+}
+
+impl Shared {
+    /// Closes files until there is room for one more, as far as any can be closed.
+    fn make_room(&self) {
+        while self.open.load(Ordering::Relaxed) >= self.open_max && self.close_one() {}
+    }
+
+    fn close_one(&self) -> bool {
+        // Let go of after the lock: the last holder of a file takes it.
+        let mut held = Vec::new();
+        let mut unsynced = None;
+        {
+            let mut state = self.state();
+            for _ in 0..state.round.len().min(LOOKS_MAX) {
+                let Some(next) = state.round.pop_front() else { break };
+                let Some(file) = next.upgrade() else { continue };
+                if file.is_idle() && !file.dirty.load(Ordering::Relaxed) && file.close() {
+                    held.push(file);
+                    return true;
+                }
+                if unsynced.is_none() && file.dirty.load(Ordering::Relaxed) && file.is_idle() {
+                    unsynced = Some(Arc::clone(&file));
+                } else {
+                    state.round.push_back(next);
+                }
+                file.used.store(false, Ordering::Relaxed);
+                held.push(file);
+            }
+        }
+        let Some(file) = unsynced else { return false };
+        let closed = file.close_synced();
+        if !closed {
+            self.state().round.push_back(Weak::clone(&file.itself));
+        }
+        closed
+    }
+
+    fn count_in(&self, state: &mut State, file: &Weak<Pooled>) {
+        let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+        state.round.push_back(Weak::clone(file));
+        // Of what nobody holds any more, the hand may not have come by.
+        if state.round.len() > open.saturating_mul(2) + LOOKS_MAX {
+            state.round.retain(|file| file.strong_count() > 0);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn at_and_below(&self, path: &Path) -> Vec<Arc<Pooled>> {
+        let from = self.files.range((Arc::from(path), 0)..);
+        let below = from.take_while(|((at, _), _)| at.starts_with(path));
+        below.filter_map(|(_, file)| file.upgrade()).collect()
+    }
+
+    /// Takes note of a file's new name, once `from` is called `to`.
+    fn follow(&mut self, file: &Pooled, from: &Path, to: &Path) {
+        let mut path = file.path();
+        let Ok(below) = path.strip_prefix(from) else { return };
+        // Joined to nothing, a path would get a slash at its end.
+        let moved = if below.as_os_str().is_empty() { to.to_owned() } else { to.join(below) };
+        let moved: Arc<Path> = moved.into();
+        if let Some(entry) = self.files.remove(&(Arc::clone(&path), file.id)) {
+            self.files.insert((Arc::clone(&moved), file.id), entry);
+        }
+        *path = moved;
+    }
+}
+
+/// A file with a descriptor or without. Nobody takes the pool's lock with the slot in hand.
+struct Pooled {
+    shared: Arc<Shared>,
+    itself: Weak<Self>,
+    id: u64,
+    reopened_as: Mode,
+    path: Mutex<Arc<Path>>,
+    /// Held for reading while the file is used.
+    slot: RwLock<Option<Arc<dyn File>>>,
+    /// Since the hand last came by.
+    used: AtomicBool,
+    /// Written to since it was last synced. It is not closed before it is: what a write that fails
+    /// later has to say is said to those who have the file open.
+    dirty: AtomicBool,
+    /// Stays open until nobody holds it.
+    pinned: AtomicBool,
+    /// The sync before it was to be closed failed, of which nobody was told yet.
+    sync_failed: AtomicBool,
+}
+
+impl Pooled {
+    fn with<R>(&self, act: impl FnOnce(&Arc<dyn File>) -> io::Result<R>) -> io::Result<R> {
+        self.used.store(true, Ordering::Relaxed);
+        loop {
+            if let Some(file) = &*self.slot.read().unwrap_or_else(PoisonError::into_inner) {
+                return act(file);
+            }
+            self.shared.make_room();
+            self.reopen(&mut self.shared.state())?;
+        }
+    }
+
+    fn reopen(&self, state: &mut State) -> io::Result<()> {
+        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() {
+            *slot = Some(self.shared.disk.open(&self.path(), self.reopened_as)?);
+            self.shared.count_in(state, &self.itself);
+        }
+        Ok(())
+    }
+
+    /// Keeps it open from now on. One that cannot be opened is lost with its name.
+    fn pin(&self) {
+        self.pinned.store(true, Ordering::Relaxed);
+        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none()
+            && let Ok(file) = self.shared.disk.open(&self.path(), self.reopened_as)
+        {
+            *slot = Some(file);
+            self.shared.open.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.used.load(Ordering::Relaxed) && !self.pinned.load(Ordering::Relaxed)
+    }
+
+    /// Closes it unless it is used at this moment, or is dirty by now.
+    fn close(&self) -> bool {
+        let Ok(mut slot) = self.slot.try_write() else { return false };
+        if self.dirty.load(Ordering::Relaxed) || slot.is_none() {
+            return false;
+        }
+        *slot = None;
+        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        true
+    }
+
+    fn close_synced(&self) -> bool {
+        let Ok(mut slot) = self.slot.try_write() else { return false };
+        let Some(file) = &*slot else { return false };
+        if file.sync_data().is_err() {
+            self.sync_failed.store(true, Ordering::Relaxed);
+            self.pinned.store(true, Ordering::Relaxed);
+            return false;
+        }
+        self.dirty.store(false, Ordering::Relaxed);
+        *slot = None;
+        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        true
+    }
+
+    fn path(&self) -> MutexGuard<'_, Arc<Path>> {
+        self.path.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl File for Pooled {
+    fn len(&self) -> io::Result<u64> {
+        self.with(|file| file.len())
+    }
+
+    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        self.with(|file| file.read_at(buf, position))
+    }
+
+    fn write_all_at(&self, slices: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
+        self.with(|file| {
+            let written = file.write_all_at(slices, position);
+            // Afterwards, so that a sync that does not cover it does not take the mark away.
+            self.dirty.store(true, Ordering::Relaxed);
+            written
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.with(|file| {
+            if self.sync_failed.swap(false, Ordering::Relaxed) {
+                return Err(io::Error::other("an earlier sync failed"));
+            }
+            self.dirty.store(false, Ordering::Relaxed);
+            let synced = file.sync_data();
+            if synced.is_err() {
+                self.pinned.store(true, Ordering::Relaxed);
+            }
+            synced
+        })
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.with(|file| file.set_len(len))
+    }
+
+    fn forget_cached(&self, from: u64) -> io::Result<()> {
+        self.with(|file| file.forget_cached(from))
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.with(|file| file.allocate(len))
+    }
+
+    fn map(&self, len: usize) -> io::Result<Mapping> {
+        self.with(|file| file.map(len))
+    }
+
+    fn as_source(self: Arc<Self>) -> Arc<dyn Source> {
+        // The descriptor stays for as long as the source does.
+        let source = self.with(|file| Ok(Arc::clone(file).as_source()));
+        source.unwrap_or(self)
+    }
+}
+
+impl Source for Pooled {
+    fn read_exact_at(&self, buf: &mut [u8], position: u64) -> io::Result<()> {
+        self.with(|file| file.read_exact_at(buf, position))
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        let is_open = self.slot.get_mut().unwrap_or_else(PoisonError::into_inner).is_some();
+        if is_open {
+            self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        let key = (Arc::clone(&self.path()), self.id);
+        self.shared.state().files.remove(&key);
+    }
+}
+
+impl fmt::Debug for Pooled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pooled").field(&self.path()).finish()
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("disk", &self.shared.disk)
+            .field("open_max", &self.shared.open_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Files that the hand passes before it gives up.
+const LOOKS_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests;
