@@ -241,18 +241,19 @@ impl Part {
             return Ok(None);
         }
         let allowed = first.position.saturating_add(limits.max_bytes as u64);
+        let position = first.position;
         let end = if end <= allowed {
             end
         } else if first.end() <= allowed {
-            segment.last_boundary(first.position, allowed)?
+            segment.last_boundary(first, allowed)?
         } else if limits.at_least_one {
             first.end()
         } else {
-            first.position
+            position
         };
-        let len = usize::try_from(end - first.position).unwrap_or(usize::MAX);
+        let len = usize::try_from(end - position).unwrap_or(usize::MAX);
         let source = Arc::clone(segment.file()).as_source();
-        Ok(Some(Range { source, position: first.position, len }))
+        Ok(Some(Range { source, position, len }))
     }
 }
 

@@ -178,7 +178,10 @@ fn recall(
     for segment in before.iter().rev() {
         let size = segment.size();
         let end = segment.find(from, size)?.map_or(size, |batch| batch.position);
-        let begin = segment.last_boundary(0, end.saturating_sub(left))?;
+        let begin = match segment.scan(0, size).next()? {
+            Some(first) => segment.last_boundary(first, end.saturating_sub(left))?,
+            None => 0,
+        };
         parts.push((segment, begin, end));
         left = left.saturating_sub(end - begin);
         if left == 0 {

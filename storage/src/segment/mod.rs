@@ -391,9 +391,10 @@ impl Segment {
         self.scan(0, end).find(offset)
     }
 
-    /// The greatest position at or below `limit` that a batch ends at, knowing that one starts at
-    /// `from`; `from` itself if the first batch ends behind the limit.
-    pub(crate) fn last_boundary(&self, from: u64, limit: u64) -> Result<u64, ScanError> {
+    /// The greatest position at or below `limit` that a batch ends at, from `first` on; where
+    /// that one starts if it ends behind the limit.
+    pub(crate) fn last_boundary(&self, first: Located, limit: u64) -> Result<u64, ScanError> {
+        let from = first.position;
         let generation = self.left_off.generation();
         let near = limit.saturating_sub(BOUNDARY_SEARCH_BYTES);
         let hint = match u32::try_from(near) {
@@ -412,11 +413,8 @@ impl Segment {
                 return self.boundary_from(batch, scan, limit, generation);
             }
         }
-        let mut scan = self.scan(from, self.size());
-        match scan.next()? {
-            Some(batch) => self.boundary_from(batch, scan, limit, generation),
-            None => Ok(from),
-        }
+        let scan = self.scan(first.end(), self.size());
+        self.boundary_from(first, scan, limit, generation)
     }
 
     pub(crate) fn newest(&self) -> Option<TimeEntry> {

@@ -28,11 +28,13 @@ fn read(file: &dyn File) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// Opens files until everything that can be closed is.
+/// Opens and writes files until everything that can be closed is.
 fn press(pool: &Pool) {
     let open = |at| {
         let path = Path::new(ROOT).join(format!("other-{at}"));
-        pool.open(&path, Mode::CreateOrOpen).unwrap()
+        let file = pool.open(&path, Mode::CreateOrOpen).unwrap();
+        write(&*file, "x", 0);
+        file
     };
     let others: Vec<_> = (0..20).map(open).collect();
     drop(others);
