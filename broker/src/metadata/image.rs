@@ -355,6 +355,8 @@ impl Image {
             return Err("is for an unknown partition");
         }
         let partition = Arc::make_mut(topic).partitions.get_mut(at).ok_or("is for no partition")?;
+        let next = |epoch: i32| epoch.checked_add(1).ok_or("follows the last epoch there is");
+        let partition_epoch = next(partition.partition_epoch)?;
         if let Some(replicas) = &record.replicas {
             partition.replicas.clone_from(replicas);
         }
@@ -368,9 +370,9 @@ impl Image {
         // same broker.
         if record.leader != -2 {
             partition.leader = record.leader;
-            partition.leader_epoch.0 += 1;
+            partition.leader_epoch = LeaderEpoch(next(partition.leader_epoch.0)?);
         }
-        partition.partition_epoch += 1;
+        partition.partition_epoch = partition_epoch;
         Ok(())
     }
 

@@ -263,4 +263,6 @@ const TEMPORARY: &str = ".tmp";
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
