@@ -615,7 +615,8 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "num.recovery.threads.per.data.dir",
         kind: Kind::Int,
-        default: Some("2"),
+        // More than Kafka's 2: after a crash most of a start is waiting for syncs, side by side.
+        default: Some("8"),
         valid: Valid::AtLeast(1),
         doc: "Threads that open and check the logs of a data directory at start.",
         ..STATIC
