@@ -6,7 +6,7 @@ LISTEN ?= 127.0.0.1:9092
 # Passed on to the programs behind `make clients` and `make bench`, e.g. ARGS="--only kcat".
 ARGS ?=
 
-.PHONY: help run test ci fmt fmt-check lint doc clients exactly-once bench bench-short profile crash crash-states fuzz soak deny rust lint-parts
+.PHONY: help run test ci fmt fmt-check lint doc clients exactly-once bench bench-short profile crash crash-states fuzz soak restart overload compaction deny rust lint-parts
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,8 @@ FLIPS ?= 3000
 FAULTS ?= 25
 FULL_DISKS ?= 50
 ROUNDS ?= 2000
+RESTART_MB ?= 10000
+MINUTES ?= 60
 # Seeds, from SEED on, for `make fuzz` and `make crash-states`; each has its own number.
 RUNS ?=
 ifndef SEED
@@ -85,6 +87,19 @@ soak: rust ## Have a broker do the same work for long and watch its memory and f
 	$(BROKEN) MILENA_SOAK_ROUNDS=$(ROUNDS) \
 	  $(CARGO) test --locked -p milena-tests --test process -- --nocapture soak
 
+restart: rust ## Kill a broker with RESTART_MB in 100 partitions and tell how soon it is ready again
+	$(CARGO) build --release --locked --bin milena
+	$(BROKEN) MILENA_RESTART_MB=$(RESTART_MB) MILENA_RESTART_PARTITIONS=100 \
+	  $(CARGO) test --locked -p milena-tests --test process -- --nocapture restart
+
+overload: rust ## Four times the sustainable load for MINUTES in 512 MB of memory
+	$(CARGO) build --release --locked --bin milena
+	tests/load/overload.py --broker target/release/milena --minutes $(MINUTES) $(ARGS)
+
+compaction: rust ## Compact 5 GB of 10 million keys beside a steady load (see its --help)
+	$(CARGO) build --release --locked --bin milena
+	tests/load/compaction.py --broker target/release/milena $(ARGS)
+
 deny: rust ## Hold the dependencies against advisories, licences and sources
 	@if ! $(CARGO) deny --version >/dev/null 2>&1; then \
 	  echo "milena: cargo-deny is not installed, so deny.toml was not checked: cargo install --locked cargo-deny"; \
@@ -97,6 +112,8 @@ fuzz: rust ## Nearly right bytes for every decoder and file parser: RUNS inputs 
 	  $(CARGO) test --release --locked -p milena-protocol --lib proof::fuzz -- --nocapture
 	MILENA_PROOF_SEED=$(SEED) MILENA_PROOF_RUNS=$(or $(RUNS),20000) \
 	  $(CARGO) test --release --locked -p milena-storage --lib proof::damage -- --nocapture
+	MILENA_PROOF_SEED=$(SEED) MILENA_PROOF_RUNS=$(or $(RUNS),1000000) \
+	  $(CARGO) test --release --locked -p milena-broker --lib metadata::snapshot::fuzz -- --nocapture
 
 crash-states: rust ## 50,000 crashes of the test disk and 10,000 flipped bits, and what recovery makes of them
 	MILENA_PROOF_SEED=$(SEED) MILENA_PROOF_RUNS=$(or $(RUNS),12500) \
