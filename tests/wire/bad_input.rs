@@ -77,7 +77,15 @@ fn bodies_that_cannot_be() {
     };
     bad("null for a string that cannot be null", b"\0\x021\0");
     bad("a string of 2^32-2 bytes", b"\xff\xff\xff\xff\x0f");
-    bad("bytes after the end", b"\x02a\x021\0rest");
+}
+
+#[test]
+fn bytes_after_a_request_are_passed_over() {
+    let broker = TestBroker::start(&[]);
+    let mut client = broker.connect();
+    client.send(&headed(18, 3, b"\xff\xff\0\x02a\x021\0rest"));
+    assert!(client.read_frame().is_some());
+    client.ask(1, &named());
 }
 
 #[test]

@@ -79,7 +79,7 @@ macro_rules! routes {
                 ),
                 unstable_last: *<$request as Message>::KNOWN_VERSIONS.end(),
                 start: |services, cx, correlation_id, body| {
-                    let request = <$request as Message>::decode_body(body, cx.version)?;
+                    let request = <$request as Request>::decode_request(body, cx.version)?;
                     Ok(Box::pin(async move {
                         let response = $handler(&services, &cx, request).await;
                         $crate::dispatch::route::finish::<<$request as Request>::Response>(

@@ -10,8 +10,8 @@ use crate::{
         metadata::{MetadataRecord, TopicRecord},
     },
     wire::{
-        ARRAY_ELEMENTS_MAX, FrameWriter, Malformed, Message, Record, Records, STR_BYTES_MAX, Str,
-        Version, Wire,
+        ARRAY_ELEMENTS_MAX, FrameWriter, Malformed, Message, Record, Records, Request,
+        STR_BYTES_MAX, Str, Version, Wire,
         arbitrary::{Arbitrary, Seed},
         header::RequestHeader,
         tagged, varint,
@@ -157,6 +157,15 @@ fn unknown_tagged_fields_are_passed_over() {
             assert_eq!(outcome, Ok(known), "{} {v:?}", subject.name);
         }
     }
+}
+
+#[test]
+fn bytes_after_a_request_are_passed_over() {
+    let request = MetadataRequest { allow_auto_topic_creation: true, ..Default::default() };
+    let mut body = FrameWriter::new();
+    request.encode(&mut body, MetadataRequest::version(13));
+    body.put_slice(&[0, 0, 0]);
+    assert_eq!(MetadataRequest::decode_request(body.into_bytes(), 13), Ok(request));
 }
 
 #[test]

@@ -89,6 +89,15 @@ pub trait Message: Wire + Default + Clone + Debug + PartialEq {
 /// A message that asks for another.
 pub trait Request: Message {
     type Response: Message;
+
+    /// Reads what a client asks. Bytes behind it are passed over, as in Kafka: librdkafka 2.15
+    /// ends Metadata version 13 with three that no schema knows.
+    ///
+    /// # Errors
+    /// A version outside [`Message::KNOWN_VERSIONS`] or malformed bytes.
+    fn decode_request(mut body: Bytes, number: i16) -> Result<Self, Malformed> {
+        decode_leading(&mut body, number, &Self::KNOWN_VERSIONS, Self::FLEXIBLE)
+    }
 }
 
 /// A structure that is stored rather than sent: a record of an internal topic or of the metadata
@@ -121,10 +130,19 @@ fn decode_whole<T: Wire>(
     known: &RangeInclusive<i16>,
     flexible_from: Option<i16>,
 ) -> Result<T, Malformed> {
+    let value = decode_leading(&mut body, number, known, flexible_from)?;
+    if body.is_empty() { Ok(value) } else { Err(Malformed::Trailing { bytes: body.len() }) }
+}
+
+fn decode_leading<T: Wire>(
+    body: &mut Bytes,
+    number: i16,
+    known: &RangeInclusive<i16>,
+    flexible_from: Option<i16>,
+) -> Result<T, Malformed> {
     if !known.contains(&number) {
         return Err(Malformed::UnknownVersion(number));
     }
     let version = Version::new(number, flexible_from);
-    let value = budget::within(body.len(), || T::decode(&mut body, version))?;
-    if body.is_empty() { Ok(value) } else { Err(Malformed::Trailing { bytes: body.len() }) }
+    budget::within(body.len(), || T::decode(body, version))
 }
