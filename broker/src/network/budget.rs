@@ -81,6 +81,26 @@ impl Lease {
         }
     }
 
+    /// The same, if it can be had at once.
+    pub(super) fn try_grow_to(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let taken = more == 0 || self.budget.try_take(more);
+        if taken {
+            self.add(more);
+        }
+        taken
+    }
+
+    /// Gives all of it back.
+    pub(super) fn release(&mut self) {
+        if self.bytes > 0 {
+            self.budget.give_back(self.bytes);
+            self.budget.shown.add(-i64::try_from(self.bytes).unwrap_or(i64::MAX));
+        }
+        self.bytes = 0;
+        self.overdraft = None;
+    }
+
     /// Takes more, once it is there. Of those that have a part of their request already one at a
     /// time may go beyond the limit: if half requests held all of it, none would ever be whole.
     async fn grow(&mut self, bytes: usize) {
@@ -100,6 +120,10 @@ impl Lease {
                 }
             }
         }
+        self.add(bytes);
+    }
+
+    fn add(&mut self, bytes: usize) {
         self.bytes += bytes;
         self.budget.shown.add(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
@@ -107,10 +131,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.budget.give_back(self.bytes);
-            self.budget.shown.add(-i64::try_from(self.bytes).unwrap_or(i64::MAX));
-        }
+        self.release();
     }
 }
 

@@ -5,26 +5,21 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::Poll,
 };
 
 use milena_protocol::wire::{Chunk, Frame};
-use tokio::{
-    io::AsyncRead,
-    sync::{Notify, mpsc},
-};
+use tokio::io::AsyncRead;
 
 use super::{
     Outgoing, Socket,
     activity::{Activity, Traffic},
-    budget::{Budget, Lease},
+    budget::Budget,
     closed::Closed,
     frames::Frames,
-    limits::{GATHERED_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, Limits, UNSENT_BYTES_MAX},
+    limits::{GATHERED_BYTES_MAX, Limits},
+    queue::{InFlight, Queue, State, memory_of},
     stop::Stop,
 };
 use crate::{
@@ -70,22 +65,35 @@ async fn serve(
 ) -> Closed {
     let (incoming, outgoing) = socket.into_halves();
     let activity = Activity::new(&shared.timers, &shared.traffic);
-    let unsent = Unsent::default();
-    let (started, answers) = mpsc::channel(IN_FLIGHT_REQUESTS_MAX);
+    let queue = Queue::default();
     let frames = Frames::new(incoming, &shared.limits, &shared.budget, &shared.timers, &activity);
-    let mut reading = pin!(read(frames, &shared.dispatch, peer, started, &unsent, stopping));
-    let mut writing = pin!(write(outgoing, answers, &unsent, &activity));
+    let mut reading = pin!(read(frames, &shared.dispatch, peer, &queue, stopping));
+    let mut writing = pin!(write(outgoing, &queue, &activity));
     let mut silence = pin!(activity.silence(shared.limits.idle));
-    let end_of_reading = tokio::select! {
-        biased;
-        closed = &mut reading => closed,
-        closed = &mut writing => return closed,
-        () = &mut silence => return Closed::Idle,
+    let end = poll_fn(|cx| {
+        // What was read is written in the same turn, and what waited for room is read in it, so
+        // that neither half ever wakes the other: that would cost system calls.
+        loop {
+            if let Poll::Ready(closed) = reading.as_mut().poll(cx) {
+                return Poll::Ready(End::OfReading(closed));
+            }
+            if let Poll::Ready(closed) = writing.as_mut().poll(cx) {
+                return Poll::Ready(End::OfAll(closed));
+            }
+            if !queue.has_made_room() {
+                return silence.as_mut().poll(cx).map(|()| End::OfAll(Closed::Idle));
+            }
+        }
+    });
+    let end_of_reading = match end.await {
+        End::OfReading(closed) => closed,
+        End::OfAll(closed) => return closed,
     };
     if let Closed::ByPeer(_) = end_of_reading {
         return end_of_reading;
     }
     // What came before the end is still answered.
+    queue.close();
     tokio::select! {
         broken = writing => match broken {
             Closed::Stopping => end_of_reading,
@@ -95,29 +103,20 @@ async fn serve(
     }
 }
 
-/// A request that was started, in the queue from the reading to the writing half.
-struct InFlight {
-    state: State,
-    /// The frame's memory, for as long as the handler may look at it.
-    _lease: Option<Lease>,
-}
-
-enum State {
-    Waiting(Answer),
-    Done(Option<Frame>),
+enum End {
+    OfReading(Closed),
+    OfAll(Closed),
 }
 
 async fn read<R: AsyncRead + Unpin>(
     mut frames: Frames<'_, R>,
     dispatch: &Dispatch,
     peer: Arc<Peer>,
-    started: mpsc::Sender<InFlight>,
-    unsent: &Unsent,
+    queue: &Queue,
     stopping: Arc<Stop>,
 ) -> Closed {
     loop {
-        unsent.below_limit().await;
-        let Ok(place) = started.reserve().await else { return Closed::ByPeer(None) };
+        poll_fn(|_| queue.poll_room()).await;
         if stopping.is_begun() {
             return Closed::Stopping;
         }
@@ -138,31 +137,18 @@ async fn read<R: AsyncRead + Unpin>(
                 Poll::Pending => State::Waiting(answer),
             },
         };
-        match state {
-            // The request is done with, and its memory free.
-            State::Done(None) => {}
-            State::Done(Some(frame)) => {
-                unsent.add(&frame);
-                place.send(InFlight { state: State::Done(Some(frame)), _lease: None });
-            }
-            State::Waiting(_) => place.send(InFlight { state, _lease: Some(lease) }),
-        }
+        queue.push(state, lease);
     }
 }
 
 /// Ends with [`Closed::Stopping`] once the other half has ended and all its answers are sent.
-async fn write(
-    mut outgoing: impl Outgoing,
-    mut answers: mpsc::Receiver<InFlight>,
-    unsent: &Unsent,
-    activity: &Activity<'_>,
-) -> Closed {
+async fn write(mut outgoing: impl Outgoing, queue: &Queue, activity: &Activity<'_>) -> Closed {
     let mut gathered = Gathered::default();
     let mut waiting: Option<InFlight> = None;
     loop {
         let next = match waiting.take() {
             Some(next) => next,
-            None => match answers.recv().await {
+            None => match poll_fn(|_| queue.poll_next()).await {
                 Some(next) => next,
                 None => return Closed::Stopping,
             },
@@ -181,7 +167,7 @@ async fn write(
         }
         // What else is ready goes out with it.
         while gathered.bytes < GATHERED_BYTES_MAX
-            && let Ok(mut next) = answers.try_recv()
+            && let Poll::Ready(Some(mut next)) = queue.poll_next()
         {
             match next.state {
                 State::Done(frame) => gathered.push_counted(frame),
@@ -202,7 +188,7 @@ async fn write(
                 Err(error) => return Closed::ByPeer(Some(error)),
             }
         }
-        unsent.remove(gathered.sent());
+        queue.sent(gathered.sent());
     }
 }
 
@@ -215,7 +201,7 @@ async fn poll_once(answer: &mut Answer) -> Poll<Result<Option<Frame>, Refusal>> 
 struct Gathered {
     chunks: VecDeque<Chunk>,
     bytes: usize,
-    /// Memory that [`Unsent`] knows of.
+    /// Memory that [`Queue`] knows of.
     counted: usize,
 }
 
@@ -227,7 +213,7 @@ impl Gathered {
         }
     }
 
-    /// Begins anew with the same memory, and tells how much [`Unsent`] is to forget.
+    /// Begins anew with the same memory, and tells how much [`Queue`] is to forget.
     fn sent(&mut self) -> usize {
         self.bytes = 0;
         std::mem::take(&mut self.counted)
@@ -237,40 +223,6 @@ impl Gathered {
         self.counted += frame.as_ref().map_or(0, memory_of);
         self.push(frame);
     }
-}
-
-/// Memory of answers that are there before their turn. The reading half stops while it is too
-/// much: a peer that does not read its answers gets no more of them.
-#[derive(Default)]
-struct Unsent {
-    bytes: AtomicUsize,
-    removed: Notify,
-}
-
-impl Unsent {
-    fn add(&self, frame: &Frame) {
-        self.bytes.fetch_add(memory_of(frame), Ordering::Relaxed);
-    }
-
-    fn remove(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.removed.notify_one();
-    }
-
-    async fn below_limit(&self) {
-        // Both halves are one task: nothing is removed between the look and the wait.
-        while self.bytes.load(Ordering::Relaxed) >= UNSENT_BYTES_MAX {
-            self.removed.notified().await;
-        }
-    }
-}
-
-fn memory_of(frame: &Frame) -> usize {
-    let in_memory = |chunk: &Chunk| match chunk {
-        Chunk::Bytes(bytes) => bytes.len(),
-        Chunk::Range(_) => 0,
-    };
-    frame.chunks().map(in_memory).sum()
 }
 
 #[cfg(test)]

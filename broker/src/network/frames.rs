@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    mem,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -22,9 +23,13 @@ use crate::purgatory::{Sleep, Timers};
 /// The receiving side of a connection.
 ///
 /// Small frames that came together are slices of one buffer and cost no system call each. A large
-/// one gets a buffer that grows with what has come of it, not with what was claimed; what is there
-/// moves while it grows. A peer that has sent a whole frame of a size is taken at its word for the
-/// next of up to that size, so that in a stream of large ones nothing moves.
+/// one gets a buffer of its own that grows with what has come of it, not with what was claimed;
+/// what is there moves while it grows. A peer that has sent a large frame is taken at its word for
+/// the next of up to that size: that one is received into a buffer which has room for it, and for
+/// the length behind it, by as few calls as it comes in pieces.
+///
+/// No large buffer is without its share of the budget, from before it is made until the frame in
+/// it is done with.
 pub(super) struct Frames<'a, R> {
     socket: R,
     limits: &'a Limits,
@@ -34,10 +39,12 @@ pub(super) struct Frames<'a, R> {
     buffer: BytesMut,
     /// How much to make room for when nothing is known of what comes.
     step: usize,
-    /// The largest frame that has come whole.
-    proven: usize,
-    /// The buffer was made for a large frame.
-    large: bool,
+    /// The largest of the frames that came lately.
+    usual: usize,
+    /// How much the buffer was made for, if that is more than reading in steps takes; else 0.
+    large: usize,
+    /// Of the large buffer.
+    lease: Lease,
     /// Runs while half a frame is there.
     patience: Option<Sleep<'a>>,
     /// Bytes that came since then.
@@ -52,17 +59,17 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
         timers: &'a Timers,
         activity: &'a Activity<'a>,
     ) -> Self {
-        let (buffer, step) = (BytesMut::new(), READ_BYTES_MIN);
         Self {
             socket,
             limits,
             budget,
             timers,
             activity,
-            buffer,
-            step,
-            proven: 0,
-            large: false,
+            buffer: BytesMut::new(),
+            step: READ_BYTES_MIN,
+            usual: 0,
+            large: 0,
+            lease: budget.lease(),
             patience: None,
             progress: 0,
         }
@@ -70,20 +77,15 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
 
     /// The next frame, without its length, and its share of the budget.
     pub(super) async fn next(&mut self) -> Result<(Bytes, Lease), Closed> {
-        let mut lease = self.budget.lease();
         loop {
             let want = match self.claimed()? {
                 Some(length) if self.buffer.len() >= LENGTH_BYTES + length => {
-                    self.patience = None;
-                    self.proven = self.proven.max(LENGTH_BYTES + length);
-                    lease.grow_to(length).await;
-                    self.buffer.advance(LENGTH_BYTES);
-                    return Ok((self.buffer.split_to(length).freeze(), lease));
+                    return Ok(self.cut(length).await);
                 }
                 Some(length) => LENGTH_BYTES + length,
                 None => LENGTH_BYTES,
             };
-            self.make_room(want, &mut lease).await;
+            self.make_room(want).await;
             let count = poll_fn(|cx| self.poll_read(cx, want)).await?;
             self.activity.received(count);
             self.adapt(count);
@@ -99,29 +101,90 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
         }
     }
 
+    /// Takes the first frame off the buffer. A large buffer goes with a frame that fills it; a small
+    /// one would hold more memory than anybody could tell from it.
+    async fn cut(&mut self, length: usize) -> (Bytes, Lease) {
+        let mut lease = self.budget.lease();
+        let fills_large = self.large > 0 && length >= self.large / 2;
+        if !fills_large {
+            lease.grow_to(length).await;
+        }
+        self.patience = None;
+        self.usual = (LENGTH_BYTES + length).max(self.usual / 2);
+        self.buffer.advance(LENGTH_BYTES);
+        if self.large == 0 {
+            return (self.buffer.split_to(length).freeze(), lease);
+        }
+        let (frame, rest) = self.buffer.split_at(length);
+        if !fills_large {
+            let frame = Bytes::copy_from_slice(frame);
+            self.buffer.advance(length);
+            return (frame, lease);
+        }
+        let mut behind = BytesMut::new();
+        if !rest.is_empty() {
+            behind = spare::take(self.step.max(rest.len()));
+            behind.extend_from_slice(rest);
+        }
+        let mut frame = mem::replace(&mut self.buffer, behind);
+        frame.truncate(length);
+        self.large = 0;
+        (frame.freeze(), mem::replace(&mut self.lease, lease))
+    }
+
     /// Makes room for what is next of a frame of `want` bytes, length included.
-    async fn make_room(&mut self, want: usize, lease: &mut Lease) {
+    async fn make_room(&mut self, want: usize) {
         let (have, capacity) = (self.buffer.len(), self.buffer.capacity());
-        let ahead = have.saturating_mul(GROWTH_FACTOR).max(self.step).max(self.proven);
+        let ahead = have.saturating_mul(GROWTH_FACTOR).max(self.step).max(self.usual);
         let target = want.min(ahead);
         // The last corner of a buffer is not worth a system call, unless the frame ends in it.
         let worth_it = want > LENGTH_BYTES || capacity - have >= READ_BYTES_MIN / 4;
-        if capacity >= target && worth_it {
+        if capacity == 0 || (capacity >= target && worth_it) {
             return;
         }
-        if target > READ_BYTES_MAX {
-            lease.grow_to(target).await;
-            self.large = true;
-            // The peer is not to blame for that wait.
-            self.patience = None;
+        if target <= READ_BYTES_MAX && self.large == 0 {
+            self.buffer.reserve(target.max(self.step) - have);
+            return;
         }
-        self.buffer.reserve(target.max(self.step) - have);
+        let bytes = (target + LENGTH_BYTES).max(self.large);
+        self.lease.grow_to(bytes).await;
+        // The peer is not to blame for that wait.
+        self.patience = None;
+        // As large as its share, and not as a buffer that grows by itself would choose.
+        let mut last = mem::replace(&mut self.buffer, BytesMut::with_capacity(bytes));
+        self.buffer.extend_from_slice(&last);
+        if self.large == 0 {
+            last.clear();
+            spare::leave(last);
+        }
+        self.large = bytes;
+    }
+
+    /// A buffer for what comes next, of which nothing is known.
+    fn begin(&mut self) {
+        let usual = self.usual + LENGTH_BYTES;
+        if usual > READ_BYTES_MAX && self.lease.try_grow_to(usual) {
+            self.buffer = BytesMut::with_capacity(usual);
+            self.large = usual;
+        } else {
+            self.buffer = spare::take(self.step);
+        }
+    }
+
+    /// A connection that waits holds no buffer.
+    fn give_up_buffer(&mut self) {
+        let buffer = mem::take(&mut self.buffer);
+        if self.large == 0 {
+            spare::leave(buffer);
+        } else {
+            self.large = 0;
+            self.lease.release();
+        }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, want: usize) -> Poll<Result<usize, Closed>> {
-        // Empty since the last look, which found nothing to read.
         if self.buffer.capacity() == 0 {
-            self.buffer = spare::take(self.step);
+            self.begin();
         }
         let read = self.socket.read_buf(&mut self.buffer);
         match pin!(read).poll(cx) {
@@ -131,11 +194,7 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
             Poll::Pending => {}
         }
         if self.buffer.is_empty() {
-            // A connection that waits holds no buffer.
-            let buffer = std::mem::take(&mut self.buffer);
-            if !std::mem::take(&mut self.large) {
-                spare::leave(buffer);
-            }
+            self.give_up_buffer();
             return Poll::Pending;
         }
         let (timers, limit) = (self.timers, self.limits.half_frame);
@@ -261,15 +320,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_small_frame_does_not_keep_a_large_buffer() {
+        let f = fixture();
+        let activity = Activity::new(&f.timers, &f.traffic);
+        let (mut peer, socket) = duplex(2 << 20);
+        let mut frames = f.frames(socket, &activity);
+        let large = framed(&vec![7; 1_000_000]);
+        peer.write_all(&large).await.unwrap();
+        drop(frames.next().await.unwrap());
+        assert_eq!(f.held.get(), 0);
+
+        peer.write_all(&[framed(b"small"), large.clone(), framed(b"after")].concat())
+            .await
+            .unwrap();
+        let (small, lease) = frames.next().await.unwrap();
+        assert_eq!(small, "small");
+        let buffer = i64::try_from(frames.large).unwrap();
+        assert_eq!(f.held.get(), buffer + 5, "the buffer that the next is in, and the frame");
+        drop(lease);
+        let (frame, lease) = frames.next().await.unwrap();
+        assert_eq!(frame, large[LENGTH_BYTES..]);
+        assert!(f.held.get() >= 1_000_000, "{}", f.held.get());
+        drop((frame, lease));
+        assert_eq!(frames.next().await.unwrap().0, "after");
+        assert_eq!((f.held.get(), frames.large), (0, 0));
+    }
+
+    #[tokio::test]
     async fn a_connection_that_waits_holds_no_buffer() {
         let f = fixture();
         let activity = Activity::new(&f.timers, &f.traffic);
         let (mut peer, socket) = duplex(1 << 20);
         let mut frames = f.frames(socket, &activity);
-        peer.write_all(&framed(b"one")).await.unwrap();
-        drop(frames.next().await.unwrap());
-        let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), frames.next());
-        assert!(waiting.await.is_err());
-        assert_eq!(frames.buffer.capacity(), 0);
+        for body in [&b"one"[..], &vec![0; 1_000_000]] {
+            let bytes = framed(body);
+            let (sent, got) = tokio::join!(peer.write_all(&bytes), frames.next());
+            sent.unwrap();
+            drop(got.unwrap());
+            let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), frames.next());
+            assert!(waiting.await.is_err());
+            assert_eq!((frames.buffer.capacity(), f.held.get()), (0, 0));
+        }
     }
 }

@@ -13,6 +13,7 @@ mod frames;
 mod limits;
 mod listener;
 mod peers;
+mod queue;
 mod send;
 mod spare;
 mod stop;
