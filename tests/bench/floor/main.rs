@@ -24,7 +24,10 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::FileExt,
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -93,11 +96,14 @@ fn serve(floor: &Floor, socket: &Arc<TcpStream>) -> anyhow::Result<()> {
             Ask::Answered(answer) => (&**socket).write_all(&answer)?,
             Ask::Produce(ask) => {
                 let partition = floor.partition(&mut known, ask.partition)?;
-                let answer = partition.append(&mut frame, &ask)?;
                 if floor.syncs && ask.waits_for_sync {
-                    floor.syncer.after_sync(&partition, socket, answer);
+                    floor.syncer.coming.fetch_add(1, Ordering::Relaxed);
+                    let appended = partition.append(&mut frame, &ask);
+                    let waits = appended.map(|it| floor.syncer.after_sync(&partition, socket, it));
+                    floor.syncer.coming.fetch_sub(1, Ordering::Relaxed);
+                    waits?;
                 } else {
-                    (&**socket).write_all(&answer)?;
+                    (&**socket).write_all(&partition.append(&mut frame, &ask)?)?;
                 }
             }
             Ask::Fetch(ask) => floor.partition(&mut known, ask.partition)?.send(socket, &ask)?,
@@ -200,6 +206,8 @@ impl Partition {
 /// Group commit: answers wait for the next sync, and all that wait share it.
 #[derive(Default)]
 struct Syncer {
+    /// Requests that have come and are not written yet.
+    coming: AtomicUsize,
     waiting: Mutex<Vec<Unsynced>>,
     arrived: Condvar,
 }
@@ -229,6 +237,12 @@ impl Syncer {
                 }
                 mem::swap(&mut *waiting, &mut group);
             }
+            // Whoever is about to write does so first: an append may have to wait for a sync of its
+            // page, and the next sync would begin for it alone.
+            while self.coming.load(Ordering::Relaxed) > 0 {
+                thread::yield_now();
+            }
+            group.append(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
             let mut synced: Vec<*const Partition> = Vec::new();
             for Unsynced { partition, .. } in &group {
                 if !synced.contains(&Arc::as_ptr(partition)) {
