@@ -11,6 +11,7 @@ import json
 import pathlib
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "clients"))
@@ -24,7 +25,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--broker", required=True, type=pathlib.Path, help="the milena binary")
     parser.add_argument("--floor", required=True, type=pathlib.Path, help="the milena-floor binary")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=25, help="rows that would begin later are left out")
     parser.add_argument("--scale", type=float, default=1.0, help="of the volume and length of each load")
     parser.add_argument("--only", action="append", metavar="NAME", help="a row's name or its beginning; may be repeated")
     parser.add_argument("--short", action="store_true", help="show in a minute that all of it runs; figures mean nothing")
@@ -42,21 +44,22 @@ def main():
         folder = options.folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="milena-bench-"))
         subjects = make_subjects(options, pathlib.Path(folder))
         generator = Generator(options.broker, options.scale)
-        results = []
+        results, first = [], time.monotonic()
         for row in chosen:
-            with contextlib.ExitStack() as running:
-                taking_part = [subjects[name] for name in row.subjects if name in subjects]
-                for subject in taking_part:
-                    running.callback(subject.stop)
-                    subject.start()
-                result = rows.measure(row, taking_part, generator, options.rounds)
-            results.append(result)
-            print(document.table_of(result), flush=True)
+            begun = time.monotonic()
+            if begun - first > options.minutes * 60:
+                print(f"{row.name}: left out, the time is up", file=sys.stderr)
+                continue
+            taking_part = [subjects[name] for name in row.subjects if name in subjects]
+            results.append(rows.measure(row, taking_part, generator, options.rounds))
+            print(f"{document.table_of(results[-1])}\n({time.monotonic() - begun:.0f} s)\n", flush=True)
+            if options.document:  # a run that is ended early has shown something
+                document.write(options.document, results, options)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
-    if options.document:
-        document.write(options.document, results, options)
     print(document.verdicts(results))
+    if options.short and any(result["failed"] for result in results):
+        raise SystemExit("not all of it ran")
 
 
 if __name__ == "__main__":

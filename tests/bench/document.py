@@ -9,7 +9,10 @@ import subprocess
 import plot
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PLOTTED = ["CPU s/GB", "CPU us/request", "MB/s", "requests/s", "p99 us", "CPU s per second"]
+PLOTTED = [
+    "CPU s/GB", "CPU us/request", "MB/s", "requests/s", "p99 us", "CPU s per second", "all in s", "KB each", "start ms",
+    "produce",
+]
 
 
 def write(path, results, options):
@@ -19,20 +22,25 @@ def write(path, results, options):
     parts = [HEAD.format(**machine(), rounds=options.rounds, scale=options.scale, targets=verdicts(results))]
     for result in results:
         parts.append(f"## {result['name']}: {result['title']}\n\n{table_of(result)}\n")
-        figure = next((figure for figure in PLOTTED if figure in next(iter(result["figures"].values()))), None)
+        measured = {figure for figures in result["figures"].values() for figure in figures}
+        figure = next((figure for figure in PLOTTED if figure in measured), None)
         if figure:
             drawn = plots / f"{result['name']}.svg"
-            bars = {name: figures[figure] for name, figures in result["figures"].items()}
+            bars = {name: figures[figure] for name, figures in result["figures"].items() if figure in figures}
             drawn.write_text(plot.bars(f"{result['name']}: {figure}", bars))
             parts.append(f"![{figure}](benchmarks/{drawn.name})\n")
     path.write_text("\n".join(parts))
 
 
 def table_of(result):
-    columns = list(next(iter(result["figures"].values())))
+    """A line for each that took part; of those that failed, why."""
+    lists = [list(figures) for figures in result["figures"].values()]
+    columns = list(dict.fromkeys(column for one in lists for column in one))
     lines = [[result["name"], *columns]]
-    lines += [[name, *(shown(figures[column]) for column in columns)] for name, figures in result["figures"].items()]
-    return aligned(lines)
+    for name, figures in result["figures"].items():
+        lines.append([name, *(shown(figures[column]) if column in figures else "" for column in columns)])
+    failures = [f"\n- **{name}** failed: {why}" for name, why in result["failed"].items()]
+    return "\n".join([*([aligned(lines)] if lists else []), *failures])
 
 
 def verdicts(results):
@@ -41,7 +49,9 @@ def verdicts(results):
     for result in results:
         for target in result["targets"]:
             found = value_of(result["figures"], target)
-            if found is not None:
+            if found is None and target["subject"] in result["failed"]:
+                lines.append([result["name"], target["figure"], "failed", "", "no"])
+            elif found is not None:
                 met = found >= target["bound"] if target["at_least"] else found <= target["bound"]
                 against = f" / {target['against']}" if target["against"] else ""
                 sign = ">=" if target["at_least"] else "<="

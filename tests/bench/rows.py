@@ -1,5 +1,6 @@
 """The loads, the brokers that take part in each, and the figures that come of them."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -14,11 +15,14 @@ from collections.abc import Callable
 
 from drivers import INSTALLED
 from process import cpu_seconds, resident_mb
+from subjects import Failure
 
 HERE = pathlib.Path(__file__).resolve().parent
 ALL = []
+LOADED_RATE = 100_000  # records a second where there is no Kafka to ask
+FAILURE_MAX = 300  # letters of a failure's text
 # What needs neither another client nor a tracer, and little time.
-SHORT = ["produce", "fetch", "fan-out", "small", "latency", "transactions", "idle", "partitions", "groups"]
+SHORT = ["produce", "fetch", "fan-out", "small", "latency", "fairness", "transactions", "idle", "partitions", "groups"]
 
 
 @dataclasses.dataclass
@@ -28,6 +32,7 @@ class Row:
     subjects: list[str]
     run: Callable
     targets: list = dataclasses.field(default_factory=list)
+    once: bool = False  # it takes long, and its figures are of a kind that one run tells
 
 
 @dataclasses.dataclass
@@ -41,31 +46,54 @@ class Target:
     at_least: bool = False
 
 
-def row(name, title, subjects, *targets):
+def row(name, title, subjects, *targets, once=False):
     def add(run):
-        ALL.append(Row(name, title, subjects, run, list(targets)))
+        ALL.append(Row(name, title, subjects, run, list(targets), once))
         return run
 
     return add
 
 
 def measure(row, subjects, generator, rounds):
-    """Alternating runs; medians of what they gave."""
-    figures = {subject.name: [] for subject in subjects}
-    state = {}
-    for subject in subjects:
-        if subject.name.startswith("kafka"):
-            row.run(generator, subject, state, "warm")  # lets the virtual machine compile what it will run
-    for at in range(rounds):
-        turn = at % len(subjects)
-        for subject in subjects[turn:] + subjects[:turn]:
-            figures[subject.name].append(row.run(generator, subject, state, str(at)))
+    """Alternating runs; medians of what they gave. A subject that fails has no further runs, and the others go on."""
+    figures, failed, state = {}, {}, {}
+    rounds = 1 if row.once else rounds
+
+    def attempt(subject, what, run):
+        if subject.name in failed:
+            return
+        try:
+            got = run()
+        except Exception as failure:
+            failed[subject.name] = told = f"{what}: {' '.join(str(failure).split())[:FAILURE_MAX]}"
+            print(f"{row.name}: {subject.name} failed: {told}", file=sys.stderr, flush=True)
+        else:
+            if what == "round":
+                figures.setdefault(subject.name, []).append(got)
+
+    try:
+        for subject in subjects:
+            attempt(subject, "start", subject.start)
+        for subject in subjects:
+            if subject.name.startswith("kafka") and not row.once:
+                # It lets the virtual machine compile what it will run.
+                attempt(subject, "warm-up", lambda: row.run(generator, subject, state, "warm"))
+        for at in range(rounds):
+            turn = at % len(subjects)
+            for subject in subjects[turn:] + subjects[:turn]:
+                attempt(subject, "round", lambda: row.run(generator, subject, state, str(at)))
+    finally:
+        for subject in subjects:
+            with contextlib.suppress(Exception):  # one that failed may be gone already
+                subject.stop()
     medians = {
         name: {key: statistics.median(figure[key] for figure in of_one) for key in of_one[0]}
-        for name, of_one in figures.items()
+        for name, of_one in ((subject.name, figures.get(subject.name)) for subject in subjects)
+        if of_one
     }
     targets = [dataclasses.asdict(target) for target in row.targets]
-    return {"name": row.name, "title": row.title, "rounds": rounds, "figures": medians, "targets": targets}
+    return {"name": row.name, "title": row.title, "rounds": rounds, "figures": medians, "failed": failed,
+            "targets": targets}
 
 
 def common(figure):
@@ -146,7 +174,7 @@ def fetch(generator, subject, state, _at):
 @row("fan-out", "fetch while producing: 50 MB/s in, three readers at the tail", ["milena", "kafka"],
      Target("CPU s per second", 1 / 3, "kafka"))
 def fan_out(generator, subject, _state, at):
-    name, seconds = f"fan-{at}", max(1.0, 10 * generator.scale)
+    name, seconds = f"fan-{at}", max(1.0, 6 * generator.scale)
 
     def load():
         reader = ["consume", "--topic", name, "--follow", "--connections", 3]
@@ -176,25 +204,64 @@ def small(generator, subject, _state, at):
      ["milena synced", "kafka flushing", "floor synced"],
      Target("requests/s", 0.8, "floor synced", "milena synced", at_least=True))
 def small_synced(generator, subject, _state, at):
-    return produce(generator, subject, f"small-sync-{at}", *SMALL, "--acks", "all", mb=100, seconds=10)
+    return produce(generator, subject, f"small-sync-{at}", *SMALL, "--acks", "all", mb=100, seconds=5)
 
 
 def latency(generator, subject, name, *arguments):
-    seconds = max(1.0, 10 * generator.scale)
+    seconds = max(1.0, 6 * generator.scale)
     load = ["latency", "--topic", name, *arguments, "--seconds", seconds, "--warmup", min(2.0, seconds)]
     return on_a_topic(generator, subject, name, lambda: common(generator.bench(subject, *load)))
 
 
-@row("latency", "end to end, 1,000 records of 1 KB a second, acks=1", ["milena", "kafka"],
-     Target("p99 us", 1 / 3, "kafka"))
+@row("latency", "end to end, 1,000 records of 1 KB a second, acks=1; of the floor a produce and its answer",
+     ["milena", "kafka", "floor"], Target("p50 us", 3.0, "floor"), Target("p99 us", 1 / 3, "kafka"))
 def latency_idle(generator, subject, _state, at):
+    if subject.name == "floor":
+        one = ["--batch-bytes", 1100, "--connections", 1, "--rate", 1000, "--acks", "1"]
+        return produce(generator, subject, f"lat-{at}", *one, seconds=max(1.0, 6 * generator.scale))
     return latency(generator, subject, f"lat-{at}", "--rate", 1000, "--acks", "1")
 
 
-@row("latency-loaded", "end to end at 100 MB/s, batches of 100 records of 1 KB, acks=all, Milena synced",
+@row("latency-loaded", "end to end at half of what Kafka takes, batches of 100 records of 1 KB, acks=all, Milena synced",
      ["milena synced", "kafka"], Target("p99 us", 1.0, "kafka", "milena synced"))
-def latency_loaded(generator, subject, _state, at):
-    return latency(generator, subject, f"load-{at}", "--rate", 100_000, "--batch-records", 100, "--acks", "all")
+def latency_loaded(generator, subject, state, at):
+    if at == "warm":
+        flat_out = ["--batch-bytes", 102_000, "--connections", 1, "--acks", "all"]
+        for name in ("peak-cold", "peak"):
+            figure = produce(generator, subject, name, *flat_out, mb=1000, seconds=5)
+            state["rate"] = figure["records/s"] / 2
+    rate = state.get("rate", LOADED_RATE)
+    found = latency(generator, subject, f"load-{at}", "--rate", rate, "--batch-records", 100, "--acks", "all")
+    return {"meant records/s": rate} | found
+
+
+@row("fairness", "100 connections with 2,000 requests of 1 KB a second together, alone and beside one of 100 MB/s, acks=1",
+     ["milena", "kafka"], Target("p99 ratio", 1.5))
+def fairness(generator, subject, _state, at):
+    seconds = max(1.0, 4 * generator.scale)
+    length = ["--seconds", seconds, "--warmup", min(1.0, seconds)]
+    many = ["produce", "--topic", f"many-{at}", "--partitions", 10, "--batch-bytes", 1100, "--connections", 100,
+            "--rate", 2000, "--acks", "1", *length]
+    one = ["produce", "--topic", f"one-{at}", "--batch-bytes", 100_000, "--connections", 1, "--rate", 100_000,
+           "--acks", "1", "--seconds", seconds + 2, "--warmup", 0]
+
+    def load():
+        alone = generator.bench(subject, *many)
+        big = generator.start(subject, *one)
+        beside = generator.bench(subject, *many)
+        told, errors = big.communicate(timeout=120)
+        if big.returncode:
+            raise Failure(f"the load beside failed: {errors.strip()}")
+        return {
+            "p99 us": beside["latency_p99_us"],
+            "p99 alone us": alone["latency_p99_us"],
+            "p99 ratio": beside["latency_p99_us"] / alone["latency_p99_us"],
+            "p50 us": beside["latency_p50_us"],
+            "p50 alone us": alone["latency_p50_us"],
+            "beside MB/s": json.loads(told)["mb_per_s"],
+        }
+
+    return on_a_topic(generator, subject, f"one-{at}", load)
 
 
 SYNCED_OR_NOT = ["milena", "milena synced", "kafka", "kafka flushing"]
@@ -213,7 +280,7 @@ def transactions_100(generator, subject, _state, at):
 
 
 def transactional(generator, subject, name, commit_ms):
-    seconds = max(1.0, 10 * generator.scale)
+    seconds = max(1.0, 4 * generator.scale)
     load = ["txn", "--topic", name, "--commit", commit_ms, "--seconds", seconds, "--warmup", 1]
 
     def figures():
@@ -285,7 +352,7 @@ def idle(generator, subject, _state, at):
     begun = restart(subject)
     started_ms = (time.monotonic() - begun) * 1000
     rss = resident_mb(subject.pid)
-    name, seconds = f"idle-{at}", max(2.0, 10 * generator.scale)
+    name, seconds = f"idle-{at}", max(2.0, 5 * generator.scale)
 
     def load():
         count = max(20, int(1000 * generator.scale))
@@ -303,7 +370,8 @@ def idle(generator, subject, _state, at):
     return on_a_topic(generator, subject, name, load)
 
 
-@row("connections", "20,000 connections that are silent", ["milena", "kafka"], Target("KB each", 10))
+@row("connections", "20,000 connections that are silent", ["milena", "kafka"], Target("KB each", 10),
+     once=True)
 def connections(generator, subject, _state, _at):
     restart(subject)
     count = max(200, int(20_000 * generator.scale))
@@ -316,13 +384,13 @@ def connections(generator, subject, _state, _at):
         time.sleep(0.2)
     told, errors = holding.communicate()
     if holding.returncode:
-        raise SystemExit(f"connections to {subject.name} failed: {errors.strip()}")
+        raise Failure(f"connections to {subject.name} failed: {errors.strip()}")
     return {"open/s": count / json.loads(told)["open_seconds"], "KB each": (peak - before) * 1000 / count}
 
 
 @row("partitions", "a fetch session of 10,000 partitions with 10 active, beside one of those 10 alone",
      ["milena", "kafka"],
-     Target("cost of many", 1.5), Target("RSS MB", 100), Target("start ms", 1000))
+     Target("cost of many", 1.5), Target("RSS MB", 100), Target("start ms", 1000), once=True)
 def partitions(generator, subject, _state, _at):
     many = max(100, int(10_000 * generator.scale))
     seconds = max(1.0, 5 * generator.scale)
@@ -341,7 +409,7 @@ def partitions(generator, subject, _state, _at):
     }
 
 
-@row("groups", "1,000 groups of 5 members that commit every second", ["milena", "kafka"])
+@row("groups", "1,000 groups of 5 members that commit every second", ["milena", "kafka"], once=True)
 def groups(generator, subject, _state, _at):
     return many_groups(generator, subject, "classic")
 
@@ -351,7 +419,7 @@ def groups_848(generator, subject, _state, _at):
     return many_groups(generator, subject, "consumer")
 
 
-@row("group", "one group of 5,000 members over 1,000 partitions", ["milena", "kafka"])
+@row("group", "one group of 5,000 members over 1,000 partitions", ["milena", "kafka"], once=True)
 def group(generator, subject, _state, _at):
     return one_group(generator, subject, "classic")
 
@@ -386,10 +454,10 @@ def of_groups(generator, subject, protocol, *load):
 
 
 @row("syscalls", "system calls for each request of 1 MB, by strace", ["milena", "floor"],
-     Target("produce", 4.0), Target("fetch", 4.0))
+     Target("produce", 4.0), Target("fetch", 4.0), once=True)
 def syscalls(generator, subject, _state, at):
     if shutil.which("strace") is None:
-        raise SystemExit("strace is not installed: system calls cannot be counted")
+        raise Failure("strace is not installed: system calls cannot be counted")
     name = f"sys-{at}"
     mb = max(40, int(200 * generator.scale))
     # One connection and one request at a time: what the client does beside it changes nothing.

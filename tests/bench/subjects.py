@@ -10,7 +10,11 @@ from brokers import Broker, Reference
 from drivers import free_port
 from process import cpu_seconds, others_busy_seconds, resident_mb
 
-LOAD_SECONDS_MAX = 900
+LOAD_SECONDS_MAX = 180
+
+
+class Failure(Exception):
+    """A load did not go as it should."""
 
 
 class Subject:
@@ -90,7 +94,7 @@ class Generator:
         cpu, others, begun = cpu_seconds(subject.pid), others_busy_seconds(), time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_SECONDS_MAX)
         if done.returncode:
-            raise SystemExit(f"{command} against {subject.name} failed: {done.stderr.strip() or done.stdout.strip()}")
+            raise Failure(f"{command} against {subject.name} failed: {done.stderr.strip() or done.stdout.strip()}")
         figure = json.loads(done.stdout.strip().splitlines()[-1])
         wall = time.monotonic() - begun
         figure["broker_cpu_s"] = cpu_seconds(subject.pid) - cpu
