@@ -414,7 +414,7 @@ def groups(generator, subject, _state, _at):
     return many_groups(generator, subject, "classic")
 
 
-@row("groups-848", "the same in the consumer protocol (KIP-848)", ["milena", "kafka"])
+@row("groups-848", "the same in the consumer protocol (KIP-848)", ["milena", "kafka"], once=True)
 def groups_848(generator, subject, _state, _at):
     return many_groups(generator, subject, "consumer")
 
@@ -424,7 +424,7 @@ def group(generator, subject, _state, _at):
     return one_group(generator, subject, "classic")
 
 
-@row("group-848", "the same in the consumer protocol (KIP-848)", ["milena", "kafka"])
+@row("group-848", "the same in the consumer protocol (KIP-848)", ["milena", "kafka"], once=True)
 def group_848(generator, subject, _state, _at):
     return one_group(generator, subject, "consumer")
 
