@@ -17,6 +17,7 @@ use std::{
 };
 
 use milena_protocol::wire::Source;
+use rustix::io::Errno;
 
 use super::{Disk, Entry, File, Lock, Mapping, Mode, Space};
 
@@ -39,8 +40,8 @@ struct State {
     /// Those that somebody holds, by path and a number of their own.
     files: BTreeMap<(Arc<Path>, u64), Weak<Pooled>>,
     next_id: u64,
-    /// How often something was renamed or removed.
-    moves: u64,
+    /// Those on their way to be opened, by their number, and whether the name went meanwhile.
+    opening: BTreeMap<u64, (Arc<Path>, bool)>,
     /// Those with a descriptor, in the order in which the hand comes to them.
     round: VecDeque<Weak<Pooled>>,
 }
@@ -60,28 +61,26 @@ impl Pool {
 
     /// Runs `act`, which takes the names of all that is at `path` and below.
     fn orphan(&self, path: &Path, act: impl FnOnce(&dyn Disk) -> io::Result<()>) -> io::Result<()> {
-        // Let go of after the lock: the last holder of a file takes it.
-        let _held = {
-            let mut state = self.shared.state();
-            let held = state.at_and_below(path);
-            held.iter().for_each(|file| file.pin());
-            state.moves += 1;
-            act(&*self.shared.disk)?;
-            held
-        };
-        Ok(())
+        let mut state = self.shared.state();
+        let held = state.at_and_below(path);
+        held.iter().for_each(|file| file.pin());
+        state.note_gone(path);
+        let acted = act(&*self.shared.disk);
+        // Before the files: the last holder of one takes it.
+        drop(state);
+        acted
     }
 }
 
 impl Disk for Pool {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
         self.shared.make_room();
-        let moves = self.shared.state().moves;
-        let file = self.shared.disk.open(path, mode)?;
-        let mut state = self.shared.state();
-        let id = state.next_id;
-        state.next_id += 1;
         let path: Arc<Path> = path.into();
+        let id = self.shared.state().begin_opening(&path);
+        let opened = self.shared.disk.open(&path, mode);
+        let mut state = self.shared.state();
+        let is_gone = state.opening.remove(&id).is_some_and(|(_, is_gone)| is_gone);
+        let file = opened?;
         let pooled = Arc::new_cyclic(|itself| Pooled {
             shared: Arc::clone(&self.shared),
             itself: Weak::clone(itself),
@@ -92,7 +91,7 @@ impl Disk for Pool {
             used: AtomicBool::new(true),
             dirty: AtomicBool::new(false),
             // It may have another name by now.
-            pinned: AtomicBool::new(state.moves != moves),
+            pinned: AtomicBool::new(is_gone),
             sync_failed: AtomicBool::new(false),
         });
         state.files.insert((path, id), Arc::downgrade(&pooled));
@@ -122,19 +121,18 @@ impl Disk for Pool {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        // Let go of after the lock: the last holder of a file takes it.
-        let _held = {
-            let mut state = self.shared.state();
-            let (moved, replaced) = (state.at_and_below(from), state.at_and_below(to));
-            replaced.iter().for_each(|file| file.pin());
-            state.moves += 1;
-            self.shared.disk.rename(from, to)?;
-            for file in &moved {
-                state.follow(file, from, to);
-            }
-            (moved, replaced)
-        };
-        Ok(())
+        let mut state = self.shared.state();
+        let (moved, replaced) = (state.at_and_below(from), state.at_and_below(to));
+        replaced.iter().for_each(|file| file.pin());
+        state.note_gone(from);
+        state.note_gone(to);
+        let renamed = self.shared.disk.rename(from, to);
+        if renamed.is_ok() {
+            moved.iter().for_each(|file| state.follow(file, from, to));
+        }
+        // Before the files: the last holder of one takes it.
+        drop(state);
+        renamed
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -201,6 +199,21 @@ impl Shared {
 }
 
 impl State {
+    /// The number of a file that is about to be opened.
+    fn begin_opening(&mut self, path: &Arc<Path>) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.opening.insert(id, (Arc::clone(path), false));
+        id
+    }
+
+    /// The names at `path` and below go.
+    fn note_gone(&mut self, path: &Path) {
+        for (opening, is_gone) in self.opening.values_mut() {
+            *is_gone |= opening.starts_with(path);
+        }
+    }
+
     fn at_and_below(&self, path: &Path) -> Vec<Arc<Pooled>> {
         let from = self.files.range((Arc::from(path), 0)..);
         let below = from.take_while(|((at, _), _)| at.starts_with(path));
@@ -249,13 +262,22 @@ impl Pooled {
                 return act(file);
             }
             self.shared.make_room();
-            self.reopen(&mut self.shared.state())?;
+            let reopened = self.reopen(&mut self.shared.state());
+            match reopened {
+                // What else has files open takes more than was left to it.
+                Err(error) if is_out_of_descriptors(&error) && self.shared.close_one() => {}
+                reopened => reopened?,
+            }
         }
     }
 
     fn reopen(&self, state: &mut State) -> io::Result<()> {
         let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none() {
+            if self.pinned.load(Ordering::Relaxed) {
+                // Its name is another file's by now, or nobody's.
+                return Err(io::ErrorKind::NotFound.into());
+            }
             *slot = Some(self.shared.disk.open(&self.path(), self.reopened_as)?);
             self.shared.count_in(state, &self.itself);
         }
@@ -278,10 +300,11 @@ impl Pooled {
         !self.used.load(Ordering::Relaxed) && !self.pinned.load(Ordering::Relaxed)
     }
 
-    /// Closes it unless it is used at this moment, or is dirty by now.
+    /// Closes it unless it is used at this moment, or is dirty or to stay open by now.
     fn close(&self) -> bool {
         let Ok(mut slot) = self.slot.try_write() else { return false };
-        if self.dirty.load(Ordering::Relaxed) || slot.is_none() {
+        let stays = self.dirty.load(Ordering::Relaxed) || self.pinned.load(Ordering::Relaxed);
+        if stays || slot.is_none() {
             return false;
         }
         *slot = None;
@@ -298,6 +321,10 @@ impl Pooled {
             return false;
         }
         self.dirty.store(false, Ordering::Relaxed);
+        // Who takes its name waits for the slot, and finds it open.
+        if self.pinned.load(Ordering::Relaxed) {
+            return false;
+        }
         *slot = None;
         self.shared.open.fetch_sub(1, Ordering::Relaxed);
         true
@@ -341,7 +368,11 @@ impl File for Pooled {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.with(|file| file.set_len(len))
+        self.with(|file| {
+            let cut = file.set_len(len);
+            self.dirty.store(true, Ordering::Relaxed);
+            cut
+        })
     }
 
     fn forget_cached(&self, from: u64) -> io::Result<()> {
@@ -397,6 +428,11 @@ impl fmt::Debug for Pool {
             .field("open_max", &self.shared.open_max)
             .finish_non_exhaustive()
     }
+}
+
+/// Of the process (`EMFILE`) or of the machine (`ENFILE`).
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Files that the hand passes before it gives up.

@@ -135,6 +135,19 @@ fn a_sync_that_failed_before_closing_is_told_to_the_next() {
 }
 
 #[test]
+fn a_removal_that_fails_leaves_the_pool_to_others() {
+    let (_, pool) = pool(5);
+    let file = create(&pool, "a");
+    let failed = pool.orphan(Path::new(ROOT), |_| {
+        // Whoever else had it lets go of it just then.
+        drop(file);
+        Err(io::ErrorKind::StorageFull.into())
+    });
+    assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(pool.open_files(), 0);
+}
+
+#[test]
 fn a_source_is_read_after_its_file_was_closed() {
     let dir = tempfile::tempdir().unwrap();
     let pool = Pool::new(Arc::new(RealDisk), 1);
