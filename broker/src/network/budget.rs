@@ -81,7 +81,19 @@ impl Lease {
         }
     }
 
-    /// The same, if it can be had at once.
+    /// Takes so much more.
+    pub(super) async fn grow_by(&mut self, bytes: usize) {
+        self.grow_to(self.bytes + bytes).await;
+    }
+
+    /// Passes so much of it on. Leave to go beyond the limit stays here.
+    pub(super) fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { budget: Arc::clone(&self.budget), bytes, overdraft: None }
+    }
+
+    /// The same as [`Self::grow_to`], if it can be had at once.
     pub(super) fn try_grow_to(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         let taken = more == 0 || self.budget.try_take(more);

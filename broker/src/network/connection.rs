@@ -18,7 +18,7 @@ use super::{
     budget::Budget,
     closed::Closed,
     frames::Frames,
-    limits::{GATHERED_BYTES_MAX, Limits},
+    limits::{GATHERED_BYTES_MAX, Limits, TURNS_MAX},
     queue::{InFlight, Queue, State, memory_of},
     stop::Stop,
 };
@@ -73,7 +73,7 @@ async fn serve(
     let end = poll_fn(|cx| {
         // What was read is written in the same turn, and what waited for room is read in it, so
         // that neither half ever wakes the other: that would cost system calls.
-        loop {
+        for _ in 0..TURNS_MAX {
             if let Poll::Ready(closed) = reading.as_mut().poll(cx) {
                 return Poll::Ready(End::OfReading(closed));
             }
@@ -84,6 +84,9 @@ async fn serve(
                 return silence.as_mut().poll(cx).map(|()| End::OfAll(Closed::Idle));
             }
         }
+        // A peer that always has more to ask leaves the thread to others now and then.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     });
     let end_of_reading = match end.await {
         End::OfReading(closed) => closed,
@@ -165,6 +168,8 @@ async fn write(mut outgoing: impl Outgoing, queue: &Queue, activity: &Activity<'
                 }
             }
         }
+        // The request is done with, however long its answer takes to leave.
+        drop(next.lease);
         // What else is ready goes out with it.
         while gathered.bytes < GATHERED_BYTES_MAX
             && let Poll::Ready(Some(mut next)) = queue.poll_next()

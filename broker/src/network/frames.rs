@@ -101,35 +101,59 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
         }
     }
 
-    /// Takes the first frame off the buffer. A large buffer goes with a frame that fills it; a small
-    /// one would hold more memory than anybody could tell from it.
+    /// Takes the first frame off the buffer. Nobody waits for room while it holds a share of the
+    /// budget that only its own going on would give back: what is small is small again before
+    /// that, and who has something large may go beyond the limit.
     async fn cut(&mut self, length: usize) -> (Bytes, Lease) {
-        let mut lease = self.budget.lease();
-        let fills_large = self.large > 0 && length >= self.large / 2;
-        if !fills_large {
-            lease.grow_to(length).await;
-        }
         self.patience = None;
         self.usual = (LENGTH_BYTES + length).max(self.usual / 2);
-        self.buffer.advance(LENGTH_BYTES);
+        let fills_large = length >= self.large / 2;
+        if self.large > 0 && !fills_large && self.buffer.len() <= READ_BYTES_MAX {
+            self.give_up_large();
+        }
         if self.large == 0 {
-            return (self.buffer.split_to(length).freeze(), lease);
-        }
-        let (frame, rest) = self.buffer.split_at(length);
-        if !fills_large {
-            let frame = Bytes::copy_from_slice(frame);
+            let mut lease = self.budget.lease();
+            lease.grow_to(length).await;
+            self.buffer.advance(LENGTH_BYTES);
+            (self.buffer.split_to(length).freeze(), lease)
+        } else if fills_large {
+            self.cut_large(length).await
+        } else {
+            // A slice would hold more memory than anybody could tell from it.
+            self.lease.grow_by(length).await;
+            self.buffer.advance(LENGTH_BYTES);
+            let frame = Bytes::copy_from_slice(self.buffer.split_at(length).0);
             self.buffer.advance(length);
-            return (frame, lease);
+            (frame, self.lease.split(length))
         }
-        let mut behind = BytesMut::new();
-        if !rest.is_empty() {
-            behind = spare::take(self.step.max(rest.len()));
-            behind.extend_from_slice(rest);
-        }
-        let mut frame = mem::replace(&mut self.buffer, behind);
+    }
+
+    /// Takes a frame with the large buffer that it fills. What came behind it moves.
+    async fn cut_large(&mut self, length: usize) -> (Bytes, Lease) {
+        let behind = self.buffer.len() - LENGTH_BYTES - length;
+        let large = if behind > READ_BYTES_MAX { behind } else { 0 };
+        self.lease.grow_by(large).await;
+        self.buffer.advance(LENGTH_BYTES);
+        let mut next = match (large, behind) {
+            (0, 0) => BytesMut::new(),
+            (0, _) => spare::take(self.step.max(behind)),
+            _ => BytesMut::with_capacity(large),
+        };
+        next.extend_from_slice(self.buffer.split_at(length).1);
+        let mut frame = mem::replace(&mut self.buffer, next);
         frame.truncate(length);
-        self.large = 0;
+        self.large = large;
+        let lease = self.lease.split(large);
         (frame.freeze(), mem::replace(&mut self.lease, lease))
+    }
+
+    /// What little is in the large buffer moves to a small one.
+    fn give_up_large(&mut self) {
+        let mut small = spare::take(self.step.max(self.buffer.len()));
+        small.extend_from_slice(&self.buffer);
+        self.buffer = small;
+        self.large = 0;
+        self.lease.release();
     }
 
     /// Makes room for what is next of a frame of `want` bytes, length included.
@@ -242,12 +266,16 @@ mod tests {
     }
 
     fn fixture() -> Fixture {
+        with_budget(1 << 30)
+    }
+
+    fn with_budget(bytes: usize) -> Fixture {
         let config = BrokerConfig::from_settings(Default::default()).unwrap();
         let held = Gauge::default();
         let spawn = TokioSpawn::new(tokio::runtime::Handle::current());
         Fixture {
             limits: Limits::from_config(&config),
-            budget: Arc::new(Budget::new(1 << 30, held.clone())),
+            budget: Arc::new(Budget::new(bytes, held.clone())),
             held,
             traffic: Traffic::new(&Registry::default()),
             timers: Timers::start(Arc::new(SystemClock::new()), &spawn),
@@ -344,6 +372,54 @@ mod tests {
         drop((frame, lease));
         assert_eq!(frames.next().await.unwrap().0, "after");
         assert_eq!((f.held.get(), frames.large), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn connections_of_large_frames_do_not_wait_for_each_other() {
+        let f = with_budget(2_000_000);
+        let activity = Activity::new(&f.timers, &f.traffic);
+        let large = framed(&vec![7; 1_000_000]);
+        let mut ends = Vec::new();
+        for _ in 0..3 {
+            let (mut peer, socket) = duplex(2 << 20);
+            let mut frames = f.frames(socket, &activity);
+            peer.write_all(&large).await.unwrap();
+            drop(frames.next().await.unwrap());
+            ends.push((peer, frames));
+        }
+        // Each has room for another large frame by now; a small one comes, and a bit behind it.
+        for round in 0..3 {
+            for (peer, frames) in &mut ends {
+                peer.write_all(&[framed(b"small"), vec![0]].concat()).await.unwrap();
+                if round == 0 {
+                    let (small, _lease) = frames.next().await.unwrap();
+                    assert_eq!((&small[..], frames.large), (&b"small"[..], 0));
+                    peer.write_all(&[0; 3]).await.unwrap();
+                    assert_eq!(frames.next().await.unwrap().0, "");
+                }
+            }
+        }
+        assert_eq!(f.held.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_behind_a_large_frame_is_paid_for() {
+        let f = fixture();
+        let activity = Activity::new(&f.timers, &f.traffic);
+        let (mut peer, socket) = duplex(4 << 20);
+        let mut frames = f.frames(socket, &activity);
+        let large = framed(&vec![7; 2_000_000]);
+        peer.write_all(&large).await.unwrap();
+        drop(frames.next().await.unwrap());
+        let (most, part) = (framed(&vec![7; 1_200_000]), large.split_at(700_000).0);
+        peer.write_all(&[&most, part].concat()).await.unwrap();
+        let (frame, lease) = frames.next().await.unwrap();
+        assert!(frame == most[LENGTH_BYTES..]);
+        assert!(frames.large >= 700_000, "{}", frames.large);
+        let frame_held = f.held.get();
+        drop((frame, lease));
+        assert_eq!(f.held.get(), i64::try_from(frames.large).unwrap());
+        assert!(frame_held >= f.held.get() + 1_200_000);
     }
 
     #[tokio::test]

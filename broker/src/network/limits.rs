@@ -67,6 +67,9 @@ const FILES_MIN: usize = 64;
 /// without end.
 pub(super) const IN_FLIGHT_REQUESTS_MAX: usize = 128;
 
+/// How often one connection may fill that and go on before it is the turn of others.
+pub(super) const TURNS_MAX: usize = 4;
+
 /// Answers of one connection that are in memory and wait for those before them, or for the peer
 /// to read. Files do not count.
 pub(super) const UNSENT_BYTES_MAX: usize = 1 << 20;

@@ -18,7 +18,7 @@ use crate::dispatch::Answer;
 pub(super) struct InFlight {
     pub(super) state: State,
     /// The frame's memory, for as long as the handler may look at it.
-    _lease: Option<Lease>,
+    pub(super) lease: Option<Lease>,
 }
 
 pub(super) enum State {
@@ -53,8 +53,8 @@ impl Queue {
     pub(super) fn push(&self, state: State, lease: Lease) {
         let request = match state {
             State::Done(None) => return,
-            State::Done(Some(_)) => InFlight { state, _lease: None },
-            State::Waiting(_) => InFlight { state, _lease: Some(lease) },
+            State::Done(Some(_)) => InFlight { state, lease: None },
+            State::Waiting(_) => InFlight { state, lease: Some(lease) },
         };
         let mut inner = self.lock();
         if let State::Done(Some(frame)) = &request.state {
