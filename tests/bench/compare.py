@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "clients"))
 
 import document  # noqa: E402  (lies beside this file)
+import memory  # noqa: E402
 import rows  # noqa: E402
 from subjects import Generator, make_subjects  # noqa: E402
 
@@ -44,12 +45,18 @@ def main():
         folder = options.folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="milena-bench-"))
         subjects = make_subjects(options, pathlib.Path(folder))
         generator = Generator(options.broker, options.scale)
+        filler = None
+        if not options.short:
+            stack.enter_context(memory.all_but_a_part())
+            filler = memory.Filler(folder)
         results, first = [], time.monotonic()
         for row in chosen:
             begun = time.monotonic()
             if begun - first > options.minutes * 60:
                 print(f"{row.name}: left out, the time is up", file=sys.stderr)
                 continue
+            if filler:
+                filler.fill()
             taking_part = [subjects[name] for name in row.subjects if name in subjects]
             results.append(rows.measure(row, taking_part, generator, options.rounds))
             print(f"{document.table_of(results[-1])}\n({time.monotonic() - begun:.0f} s)\n", flush=True)
