@@ -10,10 +10,9 @@ use std::{
 };
 
 use milena_protocol::wire::{Chunk, Frame};
-use tokio::io::AsyncRead;
 
 use super::{
-    Outgoing, Socket,
+    Incoming, Outgoing, Socket,
     activity::{Activity, Traffic},
     budget::Budget,
     closed::Closed,
@@ -111,8 +110,8 @@ enum End {
     OfAll(Closed),
 }
 
-async fn read<R: AsyncRead + Unpin>(
-    mut frames: Frames<'_, R>,
+async fn read(
+    mut frames: Frames<'_, impl Incoming>,
     dispatch: &Dispatch,
     peer: Arc<Peer>,
     queue: &Queue,

@@ -5,13 +5,14 @@ use std::{
     mem,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncReadExt;
 
 use super::{
+    Incoming,
     activity::Activity,
     budget::{Budget, Lease},
     closed::Closed,
@@ -51,7 +52,7 @@ pub(super) struct Frames<'a, R> {
     progress: usize,
 }
 
-impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
+impl<'a, R: Incoming> Frames<'a, R> {
     pub(super) fn new(
         socket: R,
         limits: &'a Limits,
@@ -208,6 +209,7 @@ impl<'a, R: AsyncRead + Unpin> Frames<'a, R> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>, want: usize) -> Poll<Result<usize, Closed>> {
         if self.buffer.capacity() == 0 {
+            ready!(self.socket.poll_ready(cx));
             self.begin();
         }
         let read = self.socket.read_buf(&mut self.buffer);
@@ -256,6 +258,12 @@ mod tests {
         network::activity::Traffic,
         tasks::TokioSpawn,
     };
+
+    impl Incoming for DuplexStream {
+        fn poll_ready(&self, _cx: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
 
     struct Fixture {
         limits: Limits,

@@ -19,7 +19,12 @@ mod spare;
 mod stop;
 mod tcp;
 
-use std::{collections::VecDeque, io, net::SocketAddr};
+use std::{
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    task::{Context, Poll},
+};
 
 use milena_protocol::wire::Chunk;
 use tokio::io::AsyncRead;
@@ -58,7 +63,7 @@ pub trait Accept: Send + Sync + 'static {
 
 /// One end of a connection.
 pub trait Socket: Send + 'static {
-    type Read: AsyncRead + Unpin + Send;
+    type Read: Incoming;
     type Write: Outgoing;
 
     /// # Errors
@@ -66,6 +71,13 @@ pub trait Socket: Send + 'static {
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
     fn into_halves(self) -> (Self::Read, Self::Write);
+}
+
+/// The receiving half.
+pub trait Incoming: AsyncRead + Unpin + Send {
+    /// Pending while it is known that there is nothing to read, so that nobody makes a buffer for
+    /// it. Ready does not promise that there is.
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// The sending half. It knows best how bytes and files leave.

@@ -1,6 +1,10 @@
 //! The machine's network.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    task::{Context, Poll},
+};
 
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 use tokio::net::{
@@ -8,7 +12,7 @@ use tokio::net::{
     tcp::{OwnedReadHalf, OwnedWriteHalf},
 };
 
-use super::{Accept, Net, Socket};
+use super::{Accept, Incoming, Net, Socket};
 use crate::config::BrokerConfig;
 
 /// Plain TCP.
@@ -98,6 +102,13 @@ impl Socket for TcpStream {
 
     fn into_halves(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         self.into_split()
+    }
+}
+
+impl Incoming for OwnedReadHalf {
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // What went wrong is told by the read.
+        self.as_ref().poll_read_ready(cx).map(|_| ())
     }
 }
 

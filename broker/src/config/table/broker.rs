@@ -707,11 +707,11 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "socket.send.buffer.bytes",
         kind: Kind::Int,
-        default: Some("262144"),
+        default: Some("163840"),
         valid: Valid::AtLeast(-1),
         doc: "The send buffer of each connection; -1 leaves it to the operating system, which \
               gives a connection several MB. Records that wait in a buffer for a reader on the same \
-              machine cost half as much again as those that are sent when it has room.",
+              machine cost up to three times as much as those that are sent when it has room.",
         ..STATIC
     },
     Key {
