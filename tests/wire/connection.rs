@@ -11,7 +11,7 @@ use milena_protocol::{
     },
     wire::Str,
 };
-use milena_tests::{TestBroker, TestClock, request_frame, wait_until};
+use milena_tests::{RawClient, TestBroker, TestClock, frame, request_frame, wait_until};
 
 use crate::{
     cluster::api_versions::named,
@@ -146,6 +146,31 @@ fn stopping_closes_connections_and_frees_the_directory() {
     client.expect_closed("the broker has stopped");
     assert_eq!(broker.services().identity.cluster_id, cluster_id);
     broker.connect().ask(3, &named());
+}
+
+#[test]
+fn requests_that_wait_hold_nobody_up() {
+    let broker = TestBroker::start(&[("queued.max.request.bytes", "1000000")]);
+    let mut client = broker.connect();
+    create(&mut client, "quiet", 1, &[]);
+    let fetch = FetchRequest { max_wait_ms: i32::MAX, ..fetch_of("quiet", 0, 0) };
+    // What comes behind a request is passed over, and takes memory.
+    let padded = [&request_frame(1, 11, &fetch)[4..], &vec![0; 600_000]].concat();
+    let mut waiting: Vec<RawClient> = (0..4).map(|_| broker.connect()).collect();
+    for client in &mut waiting {
+        client.send(&frame(&padded));
+    }
+    wait_until("all of them wait and hold nothing", || {
+        broker.metric("milena_requests_total", Some("Fetch")) == 4
+            && broker.metric("milena_request_bytes_held", None) == 0
+    });
+    let large = "v".repeat(700_000);
+    let mut client = broker.connect();
+    assert_eq!(produce(&mut client, "quiet", 0, batch(&[&large])).error_code, ErrorCode::None);
+    for client in &mut waiting {
+        let response = client.finish::<FetchRequest>(11, 1);
+        assert_eq!(response.responses[0].partitions[0].high_watermark, 1);
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub static BYTES_SENT: Name = plain("milena_bytes_sent_total", "Bytes to clients
 pub static REQUESTS: Name = labelled("milena_requests_total", "api", "Requests taken, by API.");
 pub static REQUEST_BYTES_HELD: Name = plain(
     "milena_request_bytes_held",
-    "Bytes of requests in memory: arriving, being handled or not yet answered.",
+    "Bytes of requests in memory: arriving, or being handled. Small ones are not counted.",
 );
 pub static UNSYNCED_BYTES: Name = labelled(
     "milena_acknowledged_unsynced_bytes",

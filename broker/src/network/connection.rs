@@ -18,7 +18,7 @@ use super::{
     closed::Closed,
     frames::Frames,
     limits::{GATHERED_BYTES_MAX, Limits, TURNS_MAX},
-    queue::{InFlight, Queue, State, memory_of},
+    queue::{InFlight, Queue, memory_of},
     stop::Stop,
 };
 use crate::{
@@ -122,7 +122,7 @@ async fn read(
         if stopping.is_begun() {
             return Closed::Stopping;
         }
-        let (frame, lease) = tokio::select! {
+        let frame = tokio::select! {
             biased;
             frame = frames.next() => match frame {
                 Ok(frame) => frame,
@@ -130,16 +130,16 @@ async fn read(
             },
             () = stopping.begun() => return Closed::Stopping,
         };
-        let state = match dispatch.start(&peer, frame) {
+        match dispatch.start(&peer, frame) {
             Started::Refused(refusal) => return Closed::Refused(refusal),
-            Started::Answered(frame) => State::Done(Some(frame)),
+            Started::Answered(frame) => queue.push(InFlight::Done(frame)),
             Started::Answering(mut answer) => match poll_once(&mut answer).await {
-                Poll::Ready(Ok(frame)) => State::Done(frame),
+                Poll::Ready(Ok(Some(frame))) => queue.push(InFlight::Done(frame)),
+                Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Err(refusal)) => return Closed::Refused(refusal),
-                Poll::Pending => State::Waiting(answer),
+                Poll::Pending => queue.push(InFlight::Waiting(answer)),
             },
-        };
-        queue.push(state, lease);
+        }
     }
 }
 
@@ -155,9 +155,9 @@ async fn write(mut outgoing: impl Outgoing, queue: &Queue, activity: &Activity<'
                 None => return Closed::Stopping,
             },
         };
-        match next.state {
-            State::Done(frame) => gathered.push_counted(frame),
-            State::Waiting(answer) => {
+        match next {
+            InFlight::Done(frame) => gathered.push_counted(frame),
+            InFlight::Waiting(answer) => {
                 activity.set_busy(true);
                 let frame = answer.await;
                 activity.set_busy(false);
@@ -167,19 +167,17 @@ async fn write(mut outgoing: impl Outgoing, queue: &Queue, activity: &Activity<'
                 }
             }
         }
-        // The request is done with, however long its answer takes to leave.
-        drop(next.lease);
         // What else is ready goes out with it.
         while gathered.bytes < GATHERED_BYTES_MAX
-            && let Poll::Ready(Some(mut next)) = queue.poll_next()
+            && let Poll::Ready(Some(next)) = queue.poll_next()
         {
-            match next.state {
-                State::Done(frame) => gathered.push_counted(frame),
-                State::Waiting(ref mut answer) => match poll_once(answer).await {
+            match next {
+                InFlight::Done(frame) => gathered.push_counted(frame),
+                InFlight::Waiting(mut answer) => match poll_once(&mut answer).await {
                     Poll::Ready(Ok(frame)) => gathered.push(frame),
                     Poll::Ready(Err(refusal)) => return Closed::Refused(refusal),
                     Poll::Pending => {
-                        waiting = Some(next);
+                        waiting = Some(InFlight::Waiting(answer));
                         break;
                     }
                 },
@@ -223,9 +221,9 @@ impl Gathered {
         std::mem::take(&mut self.counted)
     }
 
-    fn push_counted(&mut self, frame: Option<Frame>) {
-        self.counted += frame.as_ref().map_or(0, memory_of);
-        self.push(frame);
+    fn push_counted(&mut self, frame: Frame) {
+        self.counted += memory_of(&frame);
+        self.push(Some(frame));
     }
 }
 

@@ -16,7 +16,10 @@ use super::{
     activity::Activity,
     budget::{Budget, Lease},
     closed::Closed,
-    limits::{GROWTH_FACTOR, HALF_FRAME_PROGRESS_BYTES, Limits, READ_BYTES_MAX, READ_BYTES_MIN},
+    limits::{
+        GROWTH_FACTOR, HALF_FRAME_PROGRESS_BYTES, Limits, READ_BYTES_MAX, READ_BYTES_MIN,
+        UNCOUNTED_BYTES_MAX,
+    },
     spare,
 };
 use crate::purgatory::{Sleep, Timers};
@@ -29,8 +32,9 @@ use crate::purgatory::{Sleep, Timers};
 /// the next of up to that size: that one is received into a buffer which has room for it, and for
 /// the length behind it, by as few calls as it comes in pieces.
 ///
-/// No large buffer is without its share of the budget, from before it is made until the frame in
-/// it is done with.
+/// No large buffer is without its share of the budget, from before it is made until nobody holds
+/// anything of the frame in it any more. A request that waits without its frame, as a fetch does,
+/// keeps no share.
 pub(super) struct Frames<'a, R> {
     socket: R,
     limits: &'a Limits,
@@ -76,8 +80,8 @@ impl<'a, R: Incoming> Frames<'a, R> {
         }
     }
 
-    /// The next frame, without its length, and its share of the budget.
-    pub(super) async fn next(&mut self) -> Result<(Bytes, Lease), Closed> {
+    /// The next frame, without its length.
+    pub(super) async fn next(&mut self) -> Result<Bytes, Closed> {
         loop {
             let want = match self.claimed()? {
                 Some(length) if self.buffer.len() >= LENGTH_BYTES + length => {
@@ -105,32 +109,38 @@ impl<'a, R: Incoming> Frames<'a, R> {
     /// Takes the first frame off the buffer. Nobody waits for room while it holds a share of the
     /// budget that only its own going on would give back: what is small is small again before
     /// that, and who has something large may go beyond the limit.
-    async fn cut(&mut self, length: usize) -> (Bytes, Lease) {
+    async fn cut(&mut self, length: usize) -> Bytes {
         self.patience = None;
         self.usual = (LENGTH_BYTES + length).max(self.usual / 2);
         let fills_large = length >= self.large / 2;
         if self.large > 0 && !fills_large && self.buffer.len() <= READ_BYTES_MAX {
             self.give_up_large();
         }
+        let counts = length > UNCOUNTED_BYTES_MAX;
         if self.large == 0 {
             let mut lease = self.budget.lease();
-            lease.grow_to(length).await;
+            if counts {
+                lease.grow_to(length).await;
+            }
             self.buffer.advance(LENGTH_BYTES);
-            (self.buffer.split_to(length).freeze(), lease)
+            let frame = self.buffer.split_to(length).freeze();
+            if counts { Leased::of(frame, lease) } else { frame }
         } else if fills_large {
             self.cut_large(length).await
         } else {
+            if counts {
+                self.lease.grow_by(length).await;
+            }
             // A slice would hold more memory than anybody could tell from it.
-            self.lease.grow_by(length).await;
             self.buffer.advance(LENGTH_BYTES);
             let frame = Bytes::copy_from_slice(self.buffer.split_at(length).0);
             self.buffer.advance(length);
-            (frame, self.lease.split(length))
+            if counts { Leased::of(frame, self.lease.split(length)) } else { frame }
         }
     }
 
     /// Takes a frame with the large buffer that it fills. What came behind it moves.
-    async fn cut_large(&mut self, length: usize) -> (Bytes, Lease) {
+    async fn cut_large(&mut self, length: usize) -> Bytes {
         let behind = self.buffer.len() - LENGTH_BYTES - length;
         let large = if behind > READ_BYTES_MAX { behind } else { 0 };
         self.lease.grow_by(large).await;
@@ -145,7 +155,7 @@ impl<'a, R: Incoming> Frames<'a, R> {
         frame.truncate(length);
         self.large = large;
         let lease = self.lease.split(large);
-        (frame.freeze(), mem::replace(&mut self.lease, lease))
+        Leased::of(frame, mem::replace(&mut self.lease, lease))
     }
 
     /// What little is in the large buffer moves to a small one.
@@ -244,6 +254,25 @@ impl<'a, R: Incoming> Frames<'a, R> {
     }
 }
 
+/// A frame's bytes, with what they take of the budget.
+struct Leased<T> {
+    bytes: T,
+    _lease: Lease,
+}
+
+impl<T: AsRef<[u8]> + Send + 'static> Leased<T> {
+    /// The share goes back with the last slice of the frame.
+    fn of(bytes: T, lease: Lease) -> Bytes {
+        Bytes::from_owner(Self { bytes, _lease: lease })
+    }
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Leased<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+}
+
 const LENGTH_BYTES: usize = 4;
 
 #[cfg(test)]
@@ -311,11 +340,10 @@ mod tests {
         let (mut peer, socket) = duplex(1 << 20);
         let mut frames = f.frames(socket, &activity);
         peer.write_all(&[framed(b"one"), framed(b""), framed(b"three")].concat()).await.unwrap();
-        let (one, lease) = frames.next().await.unwrap();
-        assert_eq!((&one[..], f.held.get()), (&b"one"[..], 3));
-        drop(lease);
-        assert_eq!(frames.next().await.unwrap().0, "");
-        let (three, _lease) = frames.next().await.unwrap();
+        let one = frames.next().await.unwrap();
+        assert_eq!((&one[..], f.held.get()), (&b"one"[..], 0));
+        assert_eq!(frames.next().await.unwrap(), "");
+        let three = frames.next().await.unwrap();
         assert_eq!(three, "three");
         let apart = three.as_ptr() as usize - one.as_ptr() as usize;
         assert_eq!(apart, "one".len() + 2 * LENGTH_BYTES);
@@ -331,12 +359,14 @@ mod tests {
         let bytes = [framed(&body), framed(b"next")].concat();
         let (sent, got) = tokio::join!(peer.write_all(&bytes), frames.next());
         sent.unwrap();
-        let (frame, lease) = got.unwrap();
+        let mut frame = got.unwrap();
         assert!(frame == body);
-        assert!(f.held.get() >= 3_000_000);
-        drop(lease);
+        let part = frame.split_off(2_999_999);
+        drop(frame);
+        assert!(f.held.get() >= 3_000_000, "a part of it is still there");
+        drop(part);
         assert_eq!(f.held.get(), 0);
-        assert_eq!(frames.next().await.unwrap().0, "next");
+        assert_eq!(frames.next().await.unwrap(), "next");
     }
 
     #[tokio::test]
@@ -366,19 +396,18 @@ mod tests {
         drop(frames.next().await.unwrap());
         assert_eq!(f.held.get(), 0);
 
-        peer.write_all(&[framed(b"small"), large.clone(), framed(b"after")].concat())
-            .await
-            .unwrap();
-        let (small, lease) = frames.next().await.unwrap();
-        assert_eq!(small, "small");
+        let small = framed(&[1; 5_000]);
+        peer.write_all(&[&small, &*large, &*framed(b"after")].concat()).await.unwrap();
+        let frame = frames.next().await.unwrap();
+        assert_eq!(frame, small[LENGTH_BYTES..]);
         let buffer = i64::try_from(frames.large).unwrap();
-        assert_eq!(f.held.get(), buffer + 5, "the buffer that the next is in, and the frame");
-        drop(lease);
-        let (frame, lease) = frames.next().await.unwrap();
+        assert_eq!(f.held.get(), buffer + 5_000, "the buffer that the next is in, and the frame");
+        drop(frame);
+        let frame = frames.next().await.unwrap();
         assert_eq!(frame, large[LENGTH_BYTES..]);
         assert!(f.held.get() >= 1_000_000, "{}", f.held.get());
-        drop((frame, lease));
-        assert_eq!(frames.next().await.unwrap().0, "after");
+        drop(frame);
+        assert_eq!(frames.next().await.unwrap(), "after");
         assert_eq!((f.held.get(), frames.large), (0, 0));
     }
 
@@ -400,10 +429,10 @@ mod tests {
             for (peer, frames) in &mut ends {
                 peer.write_all(&[framed(b"small"), vec![0]].concat()).await.unwrap();
                 if round == 0 {
-                    let (small, _lease) = frames.next().await.unwrap();
+                    let small = frames.next().await.unwrap();
                     assert_eq!((&small[..], frames.large), (&b"small"[..], 0));
                     peer.write_all(&[0; 3]).await.unwrap();
-                    assert_eq!(frames.next().await.unwrap().0, "");
+                    assert_eq!(frames.next().await.unwrap(), "");
                 }
             }
         }
@@ -421,11 +450,11 @@ mod tests {
         drop(frames.next().await.unwrap());
         let (most, part) = (framed(&vec![7; 1_200_000]), large.split_at(700_000).0);
         peer.write_all(&[&most, part].concat()).await.unwrap();
-        let (frame, lease) = frames.next().await.unwrap();
+        let frame = frames.next().await.unwrap();
         assert!(frame == most[LENGTH_BYTES..]);
         assert!(frames.large >= 700_000, "{}", frames.large);
         let frame_held = f.held.get();
-        drop((frame, lease));
+        drop(frame);
         assert_eq!(f.held.get(), i64::try_from(frames.large).unwrap());
         assert!(frame_held >= f.held.get() + 1_200_000);
     }

@@ -77,6 +77,10 @@ pub(super) const UNSENT_BYTES_MAX: usize = 1 << 20;
 /// Answers that are there together leave together, up to this.
 pub(super) const GATHERED_BYTES_MAX: usize = 256 << 10;
 
+/// Frames up to this are not counted against the memory of all: there are few of one connection,
+/// and those that keep a client alive get through where large ones have to wait.
+pub(super) const UNCOUNTED_BYTES_MAX: usize = 4 << 10;
+
 /// What a connection reads at a time: it begins small and grows while reads fill it.
 pub(super) const READ_BYTES_MIN: usize = 16 << 10;
 pub(super) const READ_BYTES_MAX: usize = 128 << 10;

@@ -8,22 +8,13 @@ use std::{
 
 use milena_protocol::wire::{Chunk, Frame};
 
-use super::{
-    budget::Lease,
-    limits::{IN_FLIGHT_REQUESTS_MAX, UNSENT_BYTES_MAX},
-};
+use super::limits::{IN_FLIGHT_REQUESTS_MAX, UNSENT_BYTES_MAX};
 use crate::dispatch::Answer;
 
 /// A request that was started.
-pub(super) struct InFlight {
-    pub(super) state: State,
-    /// The frame's memory, for as long as the handler may look at it.
-    pub(super) lease: Option<Lease>,
-}
-
-pub(super) enum State {
+pub(super) enum InFlight {
     Waiting(Answer),
-    Done(Option<Frame>),
+    Done(Frame),
 }
 
 /// In the order in which they were started, and no more than there may be.
@@ -48,16 +39,10 @@ struct Inner {
 }
 
 impl Queue {
-    /// Adds a request, after [`Queue::poll_room`] has found room. One that needs no answer is done
-    /// with, and its memory free.
-    pub(super) fn push(&self, state: State, lease: Lease) {
-        let request = match state {
-            State::Done(None) => return,
-            State::Done(Some(_)) => InFlight { state, lease: None },
-            State::Waiting(_) => InFlight { state, lease: Some(lease) },
-        };
+    /// Adds a request, after [`Queue::poll_room`] has found room.
+    pub(super) fn push(&self, request: InFlight) {
         let mut inner = self.lock();
-        if let State::Done(Some(frame)) = &request.state {
+        if let InFlight::Done(frame) = &request {
             inner.unsent_bytes += memory_of(frame);
         }
         inner.requests.push_back(request);

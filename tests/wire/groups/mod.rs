@@ -14,7 +14,7 @@ mod offset_fetch;
 mod sync_group;
 
 use milena_protocol::{
-    ErrorCode,
+    ErrorCode, Uuid,
     messages::{
         FindCoordinatorRequest, JoinGroupRequest, JoinGroupResponse, ListGroupsRequest,
         SyncGroupRequest,
@@ -23,6 +23,8 @@ use milena_protocol::{
     wire::Str,
 };
 use milena_tests::{RawClient, TestBroker, wait_until};
+
+use crate::topics::create_topics::create;
 
 /// A broker whose groups begin at once.
 fn broker() -> TestBroker {
@@ -86,4 +88,28 @@ fn member(client: &mut RawClient, group: &str) -> Str {
     let synced = client.ask(5, &sync(group, &joined.member_id, 1, "a"));
     assert_eq!(synced.error_code, ErrorCode::None);
     joined.member_id
+}
+
+#[test]
+fn what_a_group_keeps_is_not_the_frame_that_it_came_in() {
+    let broker = broker();
+    let mut client = connect(&broker);
+    create(&mut client, "t", 1);
+    let large = "m".repeat(20_000);
+    let asked = |member: &str| {
+        let mut join = join("g", member);
+        join.protocols[0].metadata = large.clone().into();
+        join
+    };
+    let id = client.ask(9, &asked("")).member_id;
+    assert_eq!(client.ask(9, &asked(&id)).error_code, ErrorCode::None);
+    assert_eq!(client.ask(5, &sync("g", &id, 1, &large)).error_code, ErrorCode::None);
+    let mut commit = offset_commit::commit("g", "t", Uuid::ZERO, 1);
+    commit.member_id = id;
+    commit.generation_id_or_member_epoch = 1;
+    for partition in &mut commit.topics[0].partitions {
+        partition.committed_metadata = Some("n".repeat(4_000).into());
+    }
+    assert_eq!(client.ask(8, &commit).topics[0].partitions[0].error_code, ErrorCode::None);
+    wait_until("nothing is held", || broker.metric("milena_request_bytes_held", None) == 0);
 }
