@@ -24,10 +24,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::FileExt,
     path::PathBuf,
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -97,11 +94,10 @@ fn serve(floor: &Floor, socket: &Arc<TcpStream>) -> anyhow::Result<()> {
             Ask::Produce(ask) => {
                 let partition = floor.partition(&mut known, ask.partition)?;
                 if floor.syncs && ask.waits_for_sync {
-                    floor.syncer.coming.fetch_add(1, Ordering::Relaxed);
-                    let appended = partition.append(&mut frame, &ask);
-                    let waits = appended.map(|it| floor.syncer.after_sync(&partition, socket, it));
-                    floor.syncer.coming.fetch_sub(1, Ordering::Relaxed);
-                    waits?;
+                    floor.syncer.announce();
+                    let answer = partition.append(&mut frame, &ask)?;
+                    let socket = Arc::clone(socket);
+                    floor.syncer.after_sync(Unsynced { partition, socket, answer });
                 } else {
                     (&**socket).write_all(&partition.append(&mut frame, &ask)?)?;
                 }
@@ -206,10 +202,16 @@ impl Partition {
 /// Group commit: answers wait for the next sync, and all that wait share it.
 #[derive(Default)]
 struct Syncer {
-    /// Requests that have come and are not written yet.
-    coming: AtomicUsize,
-    waiting: Mutex<Vec<Unsynced>>,
+    queue: Mutex<Queue>,
     arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Requests that have come so far, and those of them that are written.
+    announced: u64,
+    written: u64,
+    waiting: Vec<Unsynced>,
 }
 
 /// An answer that may go once its partition is synced.
@@ -220,10 +222,14 @@ struct Unsynced {
 }
 
 impl Syncer {
-    fn after_sync(&self, partition: &Arc<Partition>, socket: &Arc<TcpStream>, answer: Vec<u8>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (partition, socket) = (Arc::clone(partition), Arc::clone(socket));
-        waiting.push(Unsynced { partition, socket, answer });
+    fn announce(&self) {
+        self.queue().announced += 1;
+    }
+
+    fn after_sync(&self, written: Unsynced) {
+        let mut queue = self.queue();
+        queue.written += 1;
+        queue.waiting.push(written);
         self.arrived.notify_one();
     }
 
@@ -231,18 +237,17 @@ impl Syncer {
         let mut group = Vec::new();
         loop {
             {
-                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                while waiting.is_empty() {
-                    waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-                }
-                mem::swap(&mut *waiting, &mut group);
+                let is_empty = |queue: &mut Queue| queue.waiting.is_empty();
+                let queue = self.arrived.wait_while(self.queue(), is_empty);
+                let queue = queue.unwrap_or_else(PoisonError::into_inner);
+                // Whoever is about to write does so first: an append may have to wait for a sync of
+                // its page, and the next sync would begin for it alone.
+                let all = queue.announced;
+                let are_missing = |queue: &mut Queue| queue.written < all;
+                let queue = self.arrived.wait_while(queue, are_missing);
+                let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
+                mem::swap(&mut queue.waiting, &mut group);
             }
-            // Whoever is about to write does so first: an append may have to wait for a sync of its
-            // page, and the next sync would begin for it alone.
-            while self.coming.load(Ordering::Relaxed) > 0 {
-                thread::yield_now();
-            }
-            group.append(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
             let mut synced: Vec<*const Partition> = Vec::new();
             for Unsynced { partition, .. } in &group {
                 if !synced.contains(&Arc::as_ptr(partition)) {
@@ -255,5 +260,9 @@ impl Syncer {
                 let _ = (&*socket).write_all(&answer);
             }
         }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
