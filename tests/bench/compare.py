@@ -9,10 +9,12 @@ import argparse
 import contextlib
 import json
 import pathlib
+import resource
 import sys
 import tempfile
 import time
 
+FILES = 65_536  # for brokers and loads, each with its connections
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "clients"))
 
@@ -40,6 +42,8 @@ def main():
         options.rounds, options.scale, options.without_kafka = 1, 0.02, True
         options.only = options.only or rows.SHORT
 
+    with contextlib.suppress(ValueError, OSError):  # only root may have more than was given
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
     chosen = [row for row in rows.ALL if not options.only or row.name.startswith(tuple(options.only))]
     with contextlib.ExitStack() as stack:
         folder = options.folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="milena-bench-"))

@@ -48,6 +48,12 @@ impl ClientError {
         Self::Refused { what: what.into(), code, message: None }
     }
 
+    /// Whether the same may be granted when it is asked for again.
+    #[must_use]
+    pub const fn is_retriable(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code.is_retriable())
+    }
+
     /// Turns an error code of an answer into an error, with the broker's own words if it sent any.
     ///
     /// # Errors
@@ -93,4 +99,4 @@ impl std::fmt::Display for ClientError {
 impl std::error::Error for ClientError {}
 
 /// How long to wait before asking again what was answered with a retriable error.
-const RETRY_AFTER: Duration = Duration::from_millis(100);
+pub const RETRY_AFTER: Duration = Duration::from_millis(100);

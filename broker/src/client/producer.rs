@@ -163,14 +163,10 @@ impl Producer {
         let mut attempt = 0;
         loop {
             let outcome = self.deliver_once(partition, records.clone()).await;
-            let retriable = match &outcome {
-                Ok(_) => return outcome,
-                Err(ClientError::Refused { code, .. }) => code.is_retriable(),
-                Err(_) => false,
-            };
             attempt += 1;
-            if !retriable || attempt >= attempts {
-                return outcome;
+            match &outcome {
+                Err(error) if error.is_retriable() && attempt < attempts => {}
+                _ => return outcome,
             }
             tokio::time::sleep(RETRY_AFTER).await;
             self.find_topic().await?;

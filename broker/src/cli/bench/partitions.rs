@@ -19,7 +19,7 @@ use milena_protocol::{
 
 use super::{Common, Meter, Report, meter::Count, produce::check, target::Topic};
 use crate::{
-    client::{ClientError, Connection},
+    client::{ClientError, Connection, RETRY_AFTER},
     clock::{Clock, SystemClock},
 };
 
@@ -64,7 +64,15 @@ impl Partitions {
         };
         let mut session = Session { connection, id: 0, epoch: 0, ends: BTreeMap::new() };
         let opening = clock.monotonic();
-        session.open(&topics).await?;
+        while let Err(error) = session.open(&topics).await {
+            let refused = error.downcast_ref::<ClientError>();
+            let for_now = refused.is_some_and(ClientError::is_retriable);
+            if !for_now || clock.monotonic() - opening > LED_WITHIN {
+                return Err(error);
+            }
+            // Partitions that were just made may have no leader yet.
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
         let opened = (clock.monotonic() - opening).as_secs_f64();
 
         let active = session.spread_out(self.active);
@@ -97,6 +105,7 @@ struct Session {
 impl Session {
     /// Begins the session, and reads away what is there already.
     async fn open(&mut self, topics: &[Topic]) -> anyhow::Result<()> {
+        (self.id, self.epoch) = (0, 0);
         let keys = topics.iter().flat_map(|it| it.partitions().iter().map(|p| (it.id, p.index)));
         self.ends = keys.map(|key| (key, 0)).collect();
         let mut answer = self.ask(self.ends.clone()).await?;
@@ -201,6 +210,8 @@ fn produce_to(topics: &[Topic], keys: &[Key], batch: &bytes::Bytes) -> ProduceRe
     ProduceRequest { acks: ALL, timeout_ms: TIMEOUT_MS, topic_data, ..ProduceRequest::default() }
 }
 
+/// How long a broker may take to lead what it made.
+const LED_WITHIN: Duration = Duration::from_secs(30);
 /// Of one topic.
 const TOPIC_PARTITIONS: i32 = 1000;
 const FETCH_BYTES: i32 = 1 << 20;
