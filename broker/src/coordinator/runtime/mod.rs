@@ -188,12 +188,10 @@ impl<M: Machine> Turn<M> {
         self.bytes = mark.bytes;
     }
 
-    /// What is to be written, replies and alarms, for a test to carry out.
-    #[cfg(test)]
+    /// What is to be written, replies and alarms, for a test or a benchmark to carry out.
+    #[must_use]
     #[expect(clippy::type_complexity, reason = "three lists")]
-    pub(in crate::coordinator) fn into_parts(
-        self,
-    ) -> (Vec<Entry>, Vec<(Ticket, M::Reply)>, Vec<(Duration, M::Subject)>) {
+    pub fn into_parts(self) -> (Vec<Entry>, Vec<(Ticket, M::Reply)>, Vec<(Duration, M::Subject)>) {
         (self.entries, self.replies, self.alarms)
     }
 }
