@@ -191,12 +191,15 @@ fn parse_offset(words: &[&str]) -> Option<((String, i32), Offset)> {
     let offset = offset.parse().ok().filter(|&offset: &i64| offset >= 0)?;
     // Two letters must be wrong to make a topic of it.
     let is_checksum = CHECKSUM.trim_end() == format!("{topic} {partition}");
-    if topic.contains('/') && !is_checksum {
+    let name = topic.strip_prefix(START_OF).unwrap_or(topic);
+    if name.contains('/') && !is_checksum {
         return None;
     }
     Some((((*topic).to_owned(), partition), Offset(offset)))
 }
 
+/// Before a topic's name: the entry says where the log begins, whatever the others are about.
+pub(crate) const START_OF: &str = "//start/";
 /// What stands before the checksum of all that is above it.
 const CHECKSUM: &str = "//crc32c 0 ";
 /// A million partitions with long names.

@@ -11,7 +11,9 @@ use crate::{
     checkpoint::{self, Found, Offsets},
     fs::{Disk, Mode},
     log::{Log, LogConfig, OpenLog},
-    manager::{CLEANED, LOCK_FILE, LOG_STARTS, PartitionName, RECOVERY_POINTS},
+    manager::{
+        CLEANED, LOCK_FILE, LOG_STARTS, PartitionName, RECOVERY_POINTS, take_starts, write_points,
+    },
     recovery::Recovered,
     segment::name::{self, Kind},
     verify::{Depth, Fault, Finding, verify},
@@ -46,6 +48,8 @@ pub enum What {
     Removed,
     /// A checkpoint of the whole directory that could not be read. What it said is forgotten.
     Forgotten { reason: String },
+    /// The same of the one that a copy was found of.
+    Copied { reason: String },
 }
 
 impl What {
@@ -53,7 +57,9 @@ impl What {
     #[must_use]
     pub fn is_left(&self) -> bool {
         match self {
-            Self::Rebuilt(_) | Self::Removed | Self::Forgotten { .. } => false,
+            Self::Rebuilt(_) | Self::Removed | Self::Forgotten { .. } | Self::Copied { .. } => {
+                false
+            }
             Self::Cut { done, .. } | Self::GivenUp { done, .. } => !done,
             Self::Left(_) => true,
         }
@@ -125,21 +131,41 @@ struct Repairer<'a> {
 
 impl Repairer<'_> {
     fn checkpoints(&mut self) -> io::Result<Noted> {
-        let mut noted = Noted::new();
+        let (mut noted, mut unreadable) = (Noted::new(), Vec::new());
         for file in [RECOVERY_POINTS, LOG_STARTS, CLEANED] {
-            let offsets = match checkpoint::read_offsets(&**self.disk, &self.root.join(file))? {
-                Found::Whole(offsets) => offsets,
-                Found::Absent => Offsets::new(),
-                Found::Damaged { reason } => {
-                    let none = Offsets::new();
-                    checkpoint::write_offsets(&**self.disk, &self.root.join(file), &none)?;
-                    self.tell(file, What::Forgotten { reason });
-                    none
-                }
-            };
-            noted.insert(file, offsets);
+            let found = checkpoint::read_offsets(&**self.disk, &self.root.join(file))?;
+            if let Found::Damaged { reason } = &found {
+                unreadable.push((file, reason.clone()));
+            }
+            if let Found::Whole(offsets) = found {
+                noted.insert(file, offsets);
+            }
+        }
+        let copies = noted.get_mut(RECOVERY_POINTS).map(take_starts).unwrap_or_default();
+        let copied = !noted.contains_key(LOG_STARTS) && !copies.is_empty();
+        noted.entry(LOG_STARTS).or_insert(copies);
+        for (file, reason) in unreadable {
+            self.write(file, &noted)?;
+            let made = copied && file == LOG_STARTS;
+            self.tell(
+                file,
+                if made { What::Copied { reason } } else { What::Forgotten { reason } },
+            );
         }
         Ok(noted)
+    }
+
+    /// Replaces a checkpoint. That of the recovery points tells where logs begin, too.
+    fn write(&self, file: &'static str, noted: &Noted) -> io::Result<()> {
+        let none = Offsets::new();
+        let of = |file| noted.get(file).unwrap_or(&none);
+        if file != RECOVERY_POINTS {
+            checkpoint::write_offsets(&**self.disk, &self.root.join(file), of(file))?;
+        }
+        if file == CLEANED {
+            return Ok(());
+        }
+        write_points(&**self.disk, self.root, of(RECOVERY_POINTS), of(LOG_STARTS))
     }
 
     fn has_leftovers(&self, log: &str) -> io::Result<bool> {
@@ -219,7 +245,7 @@ impl Repairer<'_> {
             let cleaned = noted.entry(CLEANED).or_default();
             let up_to = cleaned.entry(key.clone()).or_default();
             *up_to = to.max(*up_to);
-            checkpoint::write_offsets(&**self.disk, &self.root.join(CLEANED), cleaned)?;
+            self.write(CLEANED, noted)?;
         }
         Ok(What::GivenUp { from, to, done: self.accepted.truncation })
     }
@@ -269,7 +295,7 @@ impl Repairer<'_> {
             };
             if let Some(right) = right.filter(|right| Some(*right) != point) {
                 offsets.insert(key.clone(), right);
-                checkpoint::write_offsets(&**self.disk, &self.root.join(file), offsets)?;
+                self.write(file, noted)?;
             }
         }
         Ok(recovered)
@@ -337,6 +363,9 @@ impl fmt::Display for What {
             }
             Self::Left(fault) => write!(f, "left as it is: {fault}"),
             Self::Removed => f.write_str("removed"),
+            Self::Copied { reason } => {
+                write!(f, "made from its copy, as it could not be read: {reason}")
+            }
             Self::Forgotten { reason } => write!(f, "forgotten, as it could not be read: {reason}"),
         }
     }

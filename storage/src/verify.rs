@@ -18,7 +18,7 @@ use crate::{
     index::{
         AbortedTransaction, Extent, OffsetEntry, OffsetIndex, OpenError, TimeEntry, TimeIndex,
     },
-    manager::{CLEANED, LOG_STARTS, PartitionName, RECOVERY_POINTS},
+    manager::{CLEANED, LOG_STARTS, PartitionName, RECOVERY_POINTS, take_starts},
     producers::snapshot::{self, SnapshotEntry},
     segment::{ScanError, WholeScan, name, name::Kind},
 };
@@ -201,9 +201,11 @@ impl Noted {
     fn of(disk: &dyn Disk, root: &Path) -> io::Result<Self> {
         let read =
             |name| Ok::<_, io::Error>(checkpoint::read_offsets(disk, &root.join(name))?.whole());
+        let mut recovery_points = read(RECOVERY_POINTS)?.unwrap_or_default();
+        let copies = take_starts(&mut recovery_points);
         Ok(Self {
-            recovery_points: read(RECOVERY_POINTS)?.unwrap_or_default(),
-            starts: read(LOG_STARTS)?.unwrap_or_default(),
+            recovery_points,
+            starts: read(LOG_STARTS)?.unwrap_or(copies),
             cleaned: read(CLEANED)?.unwrap_or_default(),
         })
     }

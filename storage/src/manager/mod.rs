@@ -5,7 +5,7 @@
 //! | `.lock`                            | one process at a time                              |
 //! | `meta.properties`                  | whose directory this is                            |
 //! | `.kafka_cleanshutdown`             | all logs were closed in order; gone while in use   |
-//! | `recovery-point-offset-checkpoint` | below, nothing need be read again after a crash    |
+//! | `recovery-point-offset-checkpoint` | below, nothing need be read again after a crash; and a copy of the next |
 //! | `log-start-offset-checkpoint`      | below, records were deleted                        |
 //! | `cleaner-offset-checkpoint`        | below, compaction has been                         |
 //! | `<topic>-<partition>/`             | a log, and in `partition.metadata` its topic's id  |
@@ -32,7 +32,7 @@ use milena_protocol::{Timestamp, Uuid};
 use tracing::{info, warn};
 
 use self::noted::Noted;
-pub(crate) use self::noted::{CLEANED, LOG_STARTS, RECOVERY_POINTS};
+pub(crate) use self::noted::{CLEANED, LOG_STARTS, RECOVERY_POINTS, take_starts, write_points};
 pub use self::{error::ManagerError, moving::FutureLog, name::PartitionName};
 use crate::{
     checkpoint::{self, Found, Offsets},

@@ -1,4 +1,9 @@
 //! What is written down about the logs of a directory, so that a start need not find it out.
+//!
+//! Where a log begins that begins within a segment follows from nothing else. So the file of the
+//! recovery points says it once more, in entries of topics that cannot be: should the file of the
+//! starts be damaged or lost, those count. Whoever knows nothing of them, as Kafka, leaves them out when it
+//! writes the file, so that they are never older than what it has done.
 
 use std::{
     io,
@@ -11,7 +16,7 @@ use tracing::warn;
 
 use super::{Manager, ManagerError, PartitionName};
 use crate::{
-    checkpoint::{self, Found, Offsets},
+    checkpoint::{self, Found, Offsets, START_OF},
     fs::Disk,
     log::{Log, OpenLog, TrimError},
 };
@@ -27,11 +32,56 @@ type Gathered = (PartitionName, Arc<Log>, Option<Offset>);
 
 impl Noted {
     pub(super) fn load(disk: &dyn Disk, root: &Path) -> io::Result<Self> {
-        Ok(Self {
-            recovery_points: load_offsets(disk, &root.join(RECOVERY_POINTS))?,
-            log_starts: load_offsets(disk, &root.join(LOG_STARTS))?,
-        })
+        let mut recovery_points = load_offsets(disk, &root.join(RECOVERY_POINTS))?;
+        let copies = take_starts(&mut recovery_points);
+        let path = root.join(LOG_STARTS);
+        let log_starts = match checkpoint::read_offsets(disk, &path)? {
+            Found::Whole(starts) => starts,
+            Found::Absent if copies.is_empty() => Offsets::new(),
+            other => {
+                warn!(path = %path.display(), found = ?other, logs = copies.len(),
+                    "where logs begin is taken from the copy");
+                return Ok(Self { recovery_points, log_starts: copies });
+            }
+        };
+        // A crash came between the two files, or somebody wrote them who knows of no copy.
+        if starts_in(&log_starts).ne(starts_in(&copies))
+            && let Err(error) = write_points(disk, root, &recovery_points, &log_starts)
+        {
+            warn!(root = %root.display(), %error, "where logs begin is not copied");
+        }
+        Ok(Self { recovery_points, log_starts })
     }
+}
+
+/// Replaces the file of the recovery points.
+pub(crate) fn write_points(
+    disk: &dyn Disk,
+    root: &Path,
+    points: &Offsets,
+    starts: &Offsets,
+) -> io::Result<()> {
+    let mut all = points.clone();
+    all.extend(
+        starts_in(starts).map(|((topic, partition), start)| {
+            ((format!("{START_OF}{topic}"), *partition), *start)
+        }),
+    );
+    checkpoint::write_offsets(disk, &root.join(RECOVERY_POINTS), &all)
+}
+
+/// Takes what is said of the starts out of what is in the file of the recovery points.
+pub(crate) fn take_starts(points: &mut Offsets) -> Offsets {
+    let of_starts = points.extract_if(.., |(topic, _), _| topic.starts_with(START_OF));
+    let named = of_starts.filter_map(|((topic, partition), start)| {
+        Some(((topic.strip_prefix(START_OF)?.to_owned(), partition), start))
+    });
+    named.collect()
+}
+
+/// Those that say something.
+fn starts_in(starts: &Offsets) -> impl Iterator<Item = (&(String, i32), &Offset)> {
+    starts.iter().filter(|(_, start)| **start > Offset::ZERO)
 }
 
 impl Manager {
@@ -58,7 +108,7 @@ impl Manager {
         if noted.recovery_points.get(&key).is_some_and(|point| *point > certain) {
             let mut lowered = noted.recovery_points.clone();
             lowered.insert(key.clone(), certain);
-            checkpoint::write_offsets(&*self.disk, &self.root.join(RECOVERY_POINTS), &lowered)?;
+            write_points(&*self.disk, &self.root, &lowered, &noted.log_starts)?;
             noted.recovery_points = lowered;
         }
         drop(noted);
@@ -251,7 +301,7 @@ impl Manager {
         let disk = &*self.disk;
         // The starts first: a log that begins later than noted is looked at in vain, no more.
         checkpoint::write_offsets(disk, &self.root.join(LOG_STARTS), &next.log_starts)?;
-        checkpoint::write_offsets(disk, &self.root.join(RECOVERY_POINTS), &next.recovery_points)?;
+        write_points(disk, &self.root, &next.recovery_points, &next.log_starts)?;
         *noted = next;
         Ok(())
     }

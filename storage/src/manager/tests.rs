@@ -307,3 +307,59 @@ fn a_copy_that_was_not_finished_goes_with_the_next_start_and_is_told_of() {
     let dirs = disk.read_dir(Path::new("/other")).unwrap();
     assert!(dirs.iter().all(|entry| !entry.is_dir), "{dirs:?}");
 }
+
+#[test]
+fn where_a_log_begins_is_known_though_the_file_that_says_so_is_damaged_or_lost() {
+    let disk = SimDisk::new();
+    let first = manager(&disk);
+    for (topic, number) in [("a", 1), ("b", 2)] {
+        let log = create(&first, topic, number);
+        append(&log, 0, &["value", "another", "third"]);
+        log.flush().unwrap();
+    }
+    first.get(&name("a")).unwrap().advance_start(Offset(2)).unwrap();
+    first.checkpoint().unwrap();
+    drop(first);
+    let path = Path::new(ROOT).join(LOG_STARTS);
+    let begins = |disk: &SimDisk| {
+        let manager = manager(disk);
+        let starts = |it: Loaded| it.outcome.unwrap().0.start_offset().0;
+        let begins: Vec<i64> = load(&manager).into_iter().map(starts).collect();
+        // What is written next is whole again.
+        manager.checkpoint().unwrap();
+        begins
+    };
+    let of_file =
+        |disk: &SimDisk, name| checkpoint::read_offsets(disk, &Path::new(ROOT).join(name));
+    for lost in [false, true] {
+        let disk = disk.fork();
+        if lost {
+            disk.remove_file(&path).unwrap();
+        } else {
+            checkpoint::replace(&disk, &path, b"0\n1\n?").unwrap();
+        }
+        assert_eq!(begins(&disk), [2, 0], "{lost}");
+        let key = |topic: &str| (topic.to_owned(), 0);
+        let starts = of_file(&disk, LOG_STARTS).unwrap();
+        assert_eq!(starts, Found::Whole([(key("a"), Offset(2)), (key("b"), Offset(0))].into()));
+    }
+}
+
+#[test]
+fn a_copy_of_where_logs_begin_that_somebody_left_behind_is_put_right() {
+    let disk = SimDisk::new();
+    let first = manager(&disk);
+    let log = create(&first, "a", 1);
+    append(&log, 0, &["value", "another", "third"]);
+    log.advance_start(Offset(2)).unwrap();
+    first.close().unwrap();
+    drop((log, first));
+    // As if a crash came between the two files, of which the first is as new as can be.
+    let key = ("a".to_owned(), 0);
+    let (path, starts) = (Path::new(ROOT).join(LOG_STARTS), [(key, Offset(1))].into());
+    checkpoint::write_offsets(&disk, &path, &starts).unwrap();
+    drop(manager(&disk));
+    disk.remove_file(&path).unwrap();
+    let second = manager(&disk);
+    assert_eq!(load(&second).pop().unwrap().outcome.unwrap().0.start_offset(), Offset(1));
+}

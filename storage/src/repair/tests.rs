@@ -148,3 +148,21 @@ fn a_directory_in_use_is_not_touched() {
     let refused = repair(&shared, Path::new(ROOT), Accepted::default(), NOW, &mut |_| {});
     assert!(matches!(refused, Err(RepairError::InUse)));
 }
+
+#[test]
+fn where_a_log_begins_is_made_from_its_copy() {
+    let (disk, _) = written();
+    let path = Path::new(ROOT).join(LOG_STARTS);
+    let first = manager(&disk);
+    let choose = |_: &PartitionName, _| Choice::Open(Arc::new(small()));
+    let (log, _) = first.load(1, NOW, &choose).unwrap().remove(0).outcome.unwrap();
+    log.advance_start(Offset(1)).unwrap();
+    first.close().unwrap();
+    let file = disk.open(&path, Mode::ReadWrite).unwrap();
+    file.write_all_at(&mut [IoSlice::new(b"?")], 9).unwrap();
+    let steps = run(&disk, false);
+    assert!(matches!(&steps[..], [What::Copied { .. }]), "{steps:?}");
+    let starts = checkpoint::read_offsets(&disk, &path).unwrap();
+    assert_eq!(starts, Found::Whole(Offsets::from([(("a".to_owned(), 0), Offset(1))])));
+    assert_eq!(run(&disk, false), []);
+}
