@@ -17,26 +17,45 @@ use crate::{
     fs::Disk,
     index::AbortedTransaction,
     segment::{
-        IndexSizes, Located, Segment, WholeScan, WriteError,
+        Bounds, Context, IndexSizes, Located, OrderedScan, Segment, WriteError,
         name::{self, CLEANED, Kind},
     },
 };
 
+/// Segments in a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sources<'a> {
+    pub(crate) segments: &'a [Arc<Segment>],
+    /// Where the segment behind them begins.
+    pub(crate) end: Offset,
+    pub(crate) context: &'a Context,
+}
+
+impl<'a> Sources<'a> {
+    fn each(self) -> impl Iterator<Item = (&'a Arc<Segment>, Bounds)> {
+        let following = self.segments.iter().skip(1).map(|segment| segment.base);
+        self.segments
+            .iter()
+            .zip(following.chain([self.end]))
+            .map(|(segment, offset)| (segment, Bounds { position: segment.size(), offset }))
+    }
+}
+
 /// The last offset of every key from [`Pass::from`] on, in as much of `dirty` as there is room for.
 pub(crate) fn map_keys(
-    dirty: &[Arc<Segment>],
+    dirty: Sources<'_>,
     pass: &Pass,
     mut transactions: Transactions,
     pace: &mut dyn Pace,
 ) -> Result<OffsetMap, CompactError> {
     let offsets = u64::try_from(pass.until.0.saturating_sub(pass.from.0)).unwrap_or(0);
     let mut map = OffsetMap::new(pass.map_bytes, offsets, pass.seed, pass.from);
-    for segment in dirty {
-        let size = segment.size();
-        let first = segment.find(pass.from, size);
+    for (segment, bounds) in dirty.each() {
+        let first = segment.find_in_order(pass.from, bounds, dirty.context);
         let first = first.map_err(|error| CompactError::scan(segment.base, error))?;
-        let start = first.map_or(size, |batch| batch.position);
-        let mut scan = WholeScan::new(Arc::clone(segment.file()), start, size);
+        let Some(first) = first else { continue };
+        let start = (first.position, first.header.base_offset);
+        let mut scan = OrderedScan::new(segment, start, bounds, dirty.context);
         loop {
             let position = scan.position();
             let next = scan.next().map_err(|error| CompactError::scan(segment.base, error))?;
@@ -103,17 +122,20 @@ pub(crate) struct Rewritten {
 pub(crate) fn rewrite(
     disk: &Arc<dyn Disk>,
     dir: &Arc<Path>,
-    sources: &[Arc<Segment>],
+    sources: Sources<'_>,
     sizes: IndexSizes,
     filter: &mut Filter<'_>,
     pace: &mut dyn Pace,
 ) -> Result<Option<Rewritten>, CompactError> {
-    let (Some(first), Some(last)) = (sources.first(), sources.last()) else { return Ok(None) };
+    let (Some(first), Some(last)) = (sources.segments.first(), sources.segments.last()) else {
+        return Ok(None);
+    };
     let made: Timestamp = last.created();
     let segment = Segment::create_cleaned(disk, dir, first.base, sizes, made)?;
-    let mut output = Output { segment, sizes, position: 0, buffered: Vec::new() };
-    for source in sources {
-        let mut scan = WholeScan::new(Arc::clone(source.file()), 0, source.size());
+    let mut output = Output { segment, sizes, position: 0, next: first.base, buffered: Vec::new() };
+    for (source, bounds) in sources.each() {
+        let start = (0, source.base);
+        let mut scan = OrderedScan::new(source, start, bounds, sources.context);
         loop {
             let position = scan.position();
             let next = scan.next().map_err(|error| CompactError::scan(source.base, error))?;
@@ -132,7 +154,8 @@ pub(crate) fn rewrite(
         }
     }
     output.write_out()?;
-    let segment = output.segment;
+    let Output { segment, position, next, .. } = output;
+    segment.note_written(0, position, next);
     for aborted in filter.transactions().take_kept() {
         segment.aborts().append(aborted).map_err(io::Error::other)?;
     }
@@ -159,6 +182,8 @@ struct Output {
     sizes: IndexSizes,
     /// Where the next batch goes, the buffer counted.
     position: u64,
+    /// The offset behind the last batch.
+    next: Offset,
     buffered: Vec<u8>,
 }
 
@@ -173,6 +198,7 @@ impl Output {
         let located = Located { position: self.position, header };
         self.segment.note(&located, self.sizes.interval);
         self.position += batch.len() as u64;
+        self.next = header.last_offset().next();
         self.buffered.extend_from_slice(batch);
         if self.buffered.len() >= WRITE_BYTES { Ok(self.write_out()?) } else { Ok(()) }
     }

@@ -196,9 +196,10 @@ impl Log {
             }
         }
         self.stability.publish(&writer.producers);
-        writer.position = position;
+        let from = std::mem::replace(&mut writer.position, position);
         writer.next = appended.last_offset.next();
         writer.active.publish(position);
+        writer.active.note_written(from, position, writer.next);
         self.state_mut().end = Mark { offset: writer.next, segment: writer.active.base, position };
         Ok(appended)
     }

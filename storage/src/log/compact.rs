@@ -27,7 +27,7 @@ use crate::{
     compaction::{
         Bounds, Cleanable, CompactError, Compacted, Filter, Pace, Pass, Policy, SealedFacts,
         Transactions, cleanable, groups,
-        rewrite::{self, Rewritten},
+        rewrite::{self, Rewritten, Sources},
     },
     segment::{
         IndexSizes, Segment,
@@ -70,6 +70,11 @@ impl Log {
         let clean = facts.iter().take_while(|segment| segment.end <= pass.from).count();
         let dirty = segments.get(clean..below).unwrap_or_default();
         let transactions = Transactions::new(rewrite::aborted(&segments)?);
+        // As long as compaction may take records, none is known to be missing.
+        let context = &self.context(Offset(i64::MAX));
+        let end_of = |facts: &[SealedFacts]| facts.last().map_or(pass.from, |last| last.end);
+        let end = end_of(facts.get(..below).unwrap_or_default());
+        let dirty = Sources { segments: dirty, end, context };
         let map = rewrite::map_keys(dirty, pass, transactions.clone(), pace)?;
 
         let config = self.config();
@@ -80,14 +85,15 @@ impl Log {
         let mut done = Compacted { to: map.end(), keys: map.len(), ..Compacted::default() };
         let mut filter = Filter::new(&map, transactions, pass.now, pass.delete_retention_ms);
         for group in groups(facts, bytes_max, index_max) {
+            let end = end_of(facts.get(group.clone()).unwrap_or_default());
             let sources = segments.get(group).unwrap_or_default();
             filter.set_producers(self.writer().producers.entries());
             let sizes = IndexSizes::of(&config);
-            let replaced =
-                rewrite::rewrite(&self.disk, &self.dir, sources, sizes, &mut filter, pace)
-                    .and_then(|rewritten| {
-                        rewritten.map_or(Ok(None), |it| self.swap(sources, it).map(Some))
-                    });
+            let whole = Sources { segments: sources, end, context };
+            let replaced = rewrite::rewrite(&self.disk, &self.dir, whole, sizes, &mut filter, pace)
+                .and_then(|rewritten| {
+                    rewritten.map_or(Ok(None), |it| self.swap(sources, it).map(Some))
+                });
             let base = sources.first().map_or(pass.from, |first| first.base);
             match replaced {
                 Ok(None) => {}

@@ -46,7 +46,7 @@ use crate::{
     epochs::EpochEnd,
     fs::Disk,
     recovery::{self, OpenError, Recovered},
-    segment::Segment,
+    segment::{Context, Segment},
 };
 
 /// Safe to share; appends to different logs have nothing in common. Reads never wait for an
@@ -182,9 +182,15 @@ impl Log {
         self.note_epoch(epoch, writer.next);
     }
 
-    /// Whether no record is missing from `offset` to the end, other than by damage.
-    fn is_whole_from(&self, offset: Offset) -> bool {
-        !self.config().compact && offset.0 >= self.gaps_below.load(Ordering::Acquire)
+    /// From here on no record is missing, other than by damage.
+    fn gaps_below(&self) -> Offset {
+        let noted = Offset(self.gaps_below.load(Ordering::Acquire));
+        if self.config().compact { Offset(i64::MAX) } else { noted }
+    }
+
+    /// What batches are held against.
+    fn context(&self, gaps_below: Offset) -> Context {
+        Context { gaps_below, epochs: self.epochs().cache.clone() }
     }
 
     /// Why the log takes no more, if it does not.

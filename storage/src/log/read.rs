@@ -4,7 +4,6 @@ use std::{io, sync::Arc};
 
 use milena_protocol::{
     Offset,
-    records::BatchError,
     wire::{Range, Records},
 };
 
@@ -14,7 +13,7 @@ use super::{
 };
 use crate::{
     index::AbortedTransaction,
-    segment::{ScanError, Segment},
+    segment::{Bounds, Context, Located, ScanError, Segment},
 };
 
 /// How much a read may return.
@@ -34,8 +33,8 @@ pub struct ReadResult {
     /// A range of a file, not yet read; it stays readable whatever happens to the log.
     pub records: Records,
     pub bytes: usize,
-    /// They end where their segment does, and the next one has more below the upper offset: a
-    /// reader that wants more gets it by reading on, not by waiting.
+    /// They end where their segment does, and the next one has more below the upper offset, or
+    /// before damage: a reader that wants more gets it, or is told, by reading on, not by waiting.
     pub goes_on: bool,
     /// The log's bounds at the moment of the read.
     pub log_start: Offset,
@@ -50,12 +49,18 @@ impl Log {
     /// Finds the batches from `from` on, within the limits and within one segment. Reading at the
     /// end, or at the upper limit, finds none.
     ///
+    /// Offsets and epochs, which no checksum covers, are held against those around them; once, and
+    /// not where this process wrote them.
+    ///
     /// # Errors
     /// [`ReadError::OutOfRange`] outside the log's bounds; damage is named, not skipped.
     pub fn read(&self, from: Offset, limits: ReadLimits) -> Result<ReadResult, ReadError> {
         self.check_online()?;
-        let view = View::of(&self.state(), from, limits.upper, self.is_whole_from(from))?;
-        view.read(limits).map(|(result, _)| result)
+        let (view, gaps_below) = {
+            let state = self.state();
+            (View::of(&state, from, limits.upper)?, self.gaps_below())
+        };
+        view.read(limits, &|| self.context(gaps_below)).map(|(result, _)| result)
     }
 
     /// The same for a reader that is to see committed records alone: what of the records it has to
@@ -71,13 +76,13 @@ impl Log {
         let mut attempts = 0;
         loop {
             self.check_online()?;
-            let (view, indexed) = {
+            let (view, indexed, gaps_below) = {
                 let state = self.state();
                 // At one moment: compaction leaves out what the lists no longer tell.
-                let whole = self.is_whole_from(from);
-                (View::of(&state, from, limits.upper, whole)?, state.with_aborts(from))
+                let view = View::of(&state, from, limits.upper)?;
+                (view, state.with_aborts(from), self.gaps_below())
             };
-            let (mut result, upper) = view.read(limits)?;
+            let (mut result, upper) = view.read(limits, &|| self.context(gaps_below))?;
             if result.bytes == 0 || indexed.is_empty() {
                 return Ok(result);
             }
@@ -129,9 +134,8 @@ struct View {
 #[derive(Debug)]
 struct Part {
     segment: Arc<Segment>,
-    /// Every offset from the first on has a record.
-    whole: bool,
     limit: Limit,
+    bounds: Bounds,
     /// The base of the segment behind it.
     next: Option<Offset>,
 }
@@ -140,13 +144,11 @@ struct Part {
 enum Limit {
     Position(u64),
     /// Where the first batch lies that reaches the upper offset.
-    Search {
-        published: u64,
-    },
+    Search,
 }
 
 impl View {
-    fn of(state: &State, from: Offset, upper: Offset, whole: bool) -> Result<Self, ReadError> {
+    fn of(state: &State, from: Offset, upper: Offset) -> Result<Self, ReadError> {
         let (log_start, end) = (state.start, state.end.offset);
         if from < log_start || from > end {
             return Err(ReadError::OutOfRange { requested: from, start: log_start, end });
@@ -170,18 +172,23 @@ impl View {
                 continue;
             }
             let following = rest.peek().map(|following| following.base);
+            let bounds = state.bounds(segment, following);
             let limit = match following {
-                Some(base) if base <= upper => Limit::Position(segment.size()),
+                Some(base) if base <= upper => Limit::Position(bounds.position),
                 _ => state.limit(segment, upper),
             };
             let Some(place) = places.next() else { break };
-            *place = Some(Part { segment: Arc::clone(segment), whole, limit, next: following });
+            *place = Some(Part { segment: Arc::clone(segment), limit, bounds, next: following });
         }
         Ok(view)
     }
 
     /// What there is to read, and an offset behind it.
-    fn read(self, limits: ReadLimits) -> Result<(ReadResult, Offset), ReadError> {
+    fn read(
+        self,
+        limits: ReadLimits,
+        context: &dyn Fn() -> Context,
+    ) -> Result<(ReadResult, Offset), ReadError> {
         let mut result = ReadResult {
             records: Records::default(),
             bytes: 0,
@@ -191,16 +198,16 @@ impl View {
             aborted: Vec::new(),
         };
         for part in self.parts.iter().flatten() {
-            let found = part.find(self.from, self.upper, limits);
+            let found = part.read(self.from, self.upper, limits, context);
             let found = found.map_err(|error| read_error(self.from, part.segment.base, error))?;
-            let Some(range) = found else { continue };
-            if range.len == 0 {
+            let Some(found) = found else { continue };
+            if found.end == found.first {
                 break;
             }
-            let end = range.position.saturating_add(range.len as u64);
-            let bound = part.segment.bound_at(end).or(part.next).unwrap_or(self.upper);
-            result.goes_on =
-                part.next.is_some_and(|next| next < self.upper) && end == part.segment.size();
+            let bound = part.segment.bound_at(found.end).or(part.next).unwrap_or(self.upper);
+            let more = part.next.is_some_and(|next| next < self.upper);
+            result.goes_on = found.cut_short || (more && found.end == part.segment.size());
+            let range = found.range(&part.segment);
             result.bytes = range.len;
             result.records = Records::from(range);
             return Ok((result, bound.min(self.upper)));
@@ -209,51 +216,102 @@ impl View {
     }
 }
 
+/// Batches of a segment, by position.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    first: u64,
+    end: u64,
+    /// What follows is damaged.
+    cut_short: bool,
+}
+
+impl Stretch {
+    fn range(self, segment: &Segment) -> Range {
+        let len = usize::try_from(self.end - self.first).unwrap_or(usize::MAX);
+        let source = Arc::clone(segment.file()).as_source();
+        Range { source, position: self.first, len }
+    }
+}
+
 impl Part {
     /// The batches of this segment; empty if the limits forbid the first, `None` if it has none.
-    fn find(
+    /// Only those that are in their places.
+    fn read(
         &self,
         from: Offset,
         upper: Offset,
         limits: ReadLimits,
-    ) -> Result<Option<Range>, ScanError> {
+        context: &dyn Fn() -> Context,
+    ) -> Result<Option<Stretch>, ScanError> {
         let segment = &self.segment;
-        let known = match self.limit {
-            Limit::Position(position) | Limit::Search { published: position } => position,
+        let found = match segment.find(from, self.searched()) {
+            Err(ScanError::Bad { .. }) => None,
+            found => found?,
         };
-        let Some(first) = segment.find(from, known)? else { return Ok(None) };
-        if self.whole && first.header.base_offset > from {
-            // No checksum covers a batch's offset.
-            let what = BatchError::BadOffsets {
-                base_offset: first.header.base_offset.0,
-                last_offset_delta: first.header.last_offset_delta,
-            };
-            return Err(ScanError::Bad { position: first.position, what });
+        if let Some(first) = found {
+            // Of one that begins later it is to be known that nothing is missing before it.
+            let alone = first.header.base_offset <= from || first.position == 0;
+            let known_from = if alone { first.position } else { first.position - 1 };
+            if segment.is_known(known_from, first.end()) {
+                return self.stretch(&first, upper, limits, context);
+            }
         }
+        let bounds = Bounds { position: self.searched(), ..self.bounds };
+        let Some(first) = segment.find_in_order(from, bounds, &context())? else { return Ok(None) };
+        self.stretch(&first, upper, limits, context)
+    }
+
+    /// From a batch that is in its place.
+    fn stretch(
+        &self,
+        first: &Located,
+        upper: Offset,
+        limits: ReadLimits,
+        context: &dyn Fn() -> Context,
+    ) -> Result<Option<Stretch>, ScanError> {
+        let segment = &self.segment;
         let end = match self.limit {
             Limit::Position(position) => position,
-            Limit::Search { published } => {
-                let reaching = segment.find(upper, published)?;
-                reaching.map_or(published, |batch| batch.position)
+            Limit::Search => {
+                let reaching = segment.find(upper, self.bounds.position)?;
+                reaching.map_or(self.bounds.position, |batch| batch.position)
             }
         };
-        if end <= first.position {
+        let position = first.position;
+        if end <= position {
             return Ok(None);
         }
-        let allowed = first.position.saturating_add(limits.max_bytes as u64);
-        let position = first.position;
+        let allowed = position.saturating_add(limits.max_bytes as u64);
+        let mut cut_short = false;
         let end = if end <= allowed {
             end
         } else if first.end() <= allowed {
-            segment.last_boundary(first, allowed)?
+            match segment.last_boundary(first.clone(), allowed) {
+                Err(ScanError::Bad { position: damaged, .. }) if damaged > position => {
+                    cut_short = true;
+                    damaged
+                }
+                found => found?,
+            }
         } else if limits.at_least_one {
             first.end()
         } else {
             position
         };
-        let len = usize::try_from(end - position).unwrap_or(usize::MAX);
-        let source = Arc::clone(segment.file()).as_source();
-        Ok(Some(Range { source, position, len }))
+        let right = if segment.is_known(position, end) {
+            end
+        } else {
+            segment.right_until(first, end, self.bounds, &context())?
+        };
+        Ok(Some(Stretch { first: position, end: right, cut_short: cut_short || right < end }))
+    }
+
+    /// Up to where a batch may be that the read begins with.
+    fn searched(&self) -> u64 {
+        match self.limit {
+            Limit::Position(position) => position,
+            Limit::Search => self.bounds.position,
+        }
     }
 }
 
@@ -274,11 +332,16 @@ impl State {
         } else if is(self.flushed) {
             // Where the flush policy is to ack, this is where readers may read to.
             Limit::Position(self.flushed.position)
-        } else if self.end.segment == segment.base {
-            Limit::Search { published: self.end.position }
         } else {
-            Limit::Search { published: segment.size() }
+            Limit::Search
         }
+    }
+
+    /// The end of a segment, before the one that begins with `following`.
+    pub(super) fn bounds(&self, segment: &Segment, following: Option<Offset>) -> Bounds {
+        let active = self.end.segment == segment.base;
+        let position = if active { self.end.position } else { segment.size() };
+        Bounds { position, offset: following.unwrap_or(self.end.offset) }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     recovery,
     retention::{Moment, SegmentFacts, expired},
     segment::{
-        IndexSizes, Segment,
+        Bounds, IndexSizes, Segment,
         name::{DELETED, Kind},
     },
 };
@@ -177,7 +177,10 @@ impl Log {
             return Ok(());
         };
         let named = |error| read_error(offset, last.base, error);
-        let cut = last.find(offset, last.size()).map_err(named)?;
+        let following = segments.get(keep).map_or(end, |following| following.base);
+        let bounds = Bounds { position: last.size(), offset: following };
+        let context = self.context(self.gaps_below());
+        let cut = last.find_in_order(offset, bounds, &context).map_err(named)?;
         let position = cut.as_ref().map_or(last.size(), |batch| batch.position);
         let next = cut.map_or(offset, |batch| batch.header.base_offset);
         if next < start {

@@ -7,12 +7,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use milena_protocol::{Offset, Uuid, records::Batch};
+use milena_protocol::{LeaderEpoch, Offset, Uuid, records::Batch};
 
 use super::{Dice, first_seed, runs};
 use crate::{
     fs::{Disk, Mode, sim::SimDisk},
-    log::tests::{NOW, batch, client, everything, small},
+    log::{
+        Append,
+        tests::{NOW, batch, client, everything, small},
+    },
     manager::{Choice, Identity, Manager, PartitionName},
 };
 
@@ -27,7 +30,8 @@ fn manager(disk: &SimDisk) -> Result<Manager, String> {
     Manager::open(disk, Path::new("/data"), identity).map_err(|error| error.to_string())
 }
 
-/// A log of several segments, stopped in order or not, and what is in it.
+/// A log of several segments and leaders, stopped in order or not, and what is in it. It begins
+/// within a segment.
 fn written(stopped_in_order: bool) -> (SimDisk, Vec<Bytes>) {
     let disk = SimDisk::new();
     let manager = manager(&disk).unwrap();
@@ -35,10 +39,12 @@ fn written(stopped_in_order: bool) -> (SimDisk, Vec<Bytes>) {
     let mut sent = Vec::new();
     for at in 0..40 {
         let records = batch(NOW.0 + at, &["some value"]);
-        log.append(records.clone(), client()).unwrap();
+        let leader_epoch = epoch_at(at);
+        log.append(records.clone(), Append { leader_epoch, ..client() }).unwrap();
         sent.push(records);
         if at == 25 {
             log.flush().unwrap();
+            log.advance_start(START).unwrap();
             manager.checkpoint().unwrap();
         }
     }
@@ -48,6 +54,11 @@ fn written(stopped_in_order: bool) -> (SimDisk, Vec<Bytes>) {
         log.flush().unwrap();
     }
     (disk, sent)
+}
+
+/// The leader that wrote at an offset.
+fn epoch_at(offset: i64) -> LeaderEpoch {
+    LeaderEpoch([(30, 4), (17, 1), (0, 0)].into_iter().find(|(from, _)| offset >= *from).unwrap().1)
 }
 
 fn files(disk: &SimDisk) -> Vec<PathBuf> {
@@ -65,13 +76,16 @@ fn files(disk: &SimDisk) -> Vec<PathBuf> {
 enum Fate {
     Harmless,
     Refused,
-    /// A client that compares checksums sees it.
+    /// The reader is told, or a client that compares checksums sees it.
     ReadAsDamaged,
+    /// The last batch after a crash has a later epoch than any before: nothing tells that its
+    /// leader did not write there.
+    LaterEpochAtTheEnd,
 }
 
 /// # Errors
 /// Something wrong was served as right, or something was missing and nobody said so.
-fn fate(disk: &SimDisk, sent: &[Bytes], flipped: &Path) -> Result<Fate, String> {
+fn fate(disk: &SimDisk, sent: &[Bytes]) -> Result<Fate, String> {
     let Ok(manager) = manager(disk) else { return Ok(Fate::Refused) };
     let choose = |_: &PartitionName, _| Choice::Open(Arc::new(small()));
     let Ok(mut loaded) = manager.load(1, NOW, &choose) else { return Ok(Fate::Refused) };
@@ -85,33 +99,36 @@ fn fate(disk: &SimDisk, sent: &[Bytes], flipped: &Path) -> Result<Fate, String> 
     } else {
         sent
     };
-    // The file has no room for a checksum that Kafka would read, and where a log begins follows
-    // from nothing else.
-    let start_is_known = !flipped.ends_with("log-start-offset-checkpoint");
     let (start, end) = log.bounds();
-    if (start_is_known && start != Offset(0)) || end.0 != sent.len() as i64 {
+    if start != START || end.0 != sent.len() as i64 {
         return Err(format!("{start:?} to {end:?}"));
     }
     let mut fate = Fate::Harmless;
-    let mut told = None;
     for at in start.0..end.0 {
         let Ok(found) = log.read(Offset(at), everything()) else {
-            (fate, told) = (Fate::ReadAsDamaged, Some(at));
+            fate = Fate::ReadAsDamaged;
             continue;
         };
-        let mut bytes = found.records.to_bytes().unwrap();
-        match Batch::split(&mut bytes) {
-            Err(_) => (fate, told) = (Fate::ReadAsDamaged, Some(at)),
-            Ok(batch) => {
-                let right = &sent[usize::try_from(at).unwrap()];
-                // Whoever comes from the offset before was told there.
-                if told == Some(at - 1) && batch.base_offset().0 == at {
-                    continue;
-                }
-                if batch.base_offset().0 != at || batch.bytes().slice(17..) != right.slice(17..) {
-                    return Err(format!("offset {at} holds offset {}", batch.base_offset().0));
-                }
+        if found.bytes == 0 {
+            return Err(format!("nothing at {at}"));
+        }
+        // Each batch has one record.
+        for (at, batch) in (at..).zip(Batch::split_all(found.records.to_bytes().unwrap())) {
+            let Ok(batch) = batch else {
+                fate = Fate::ReadAsDamaged;
+                break;
+            };
+            let right = &sent[usize::try_from(at).unwrap()];
+            let is = (batch.base_offset().0, batch.leader_epoch(), batch.bytes().slice(16..));
+            if is == (at, epoch_at(at), right.slice(16..)) {
+                continue;
             }
+            let last = at + 1 == end.0 && !manager.clean_stop();
+            if last && is.1 > epoch_at(at) && (is.0, is.2) == (at, right.slice(16..)) {
+                fate = Fate::LaterEpochAtTheEnd;
+                continue;
+            }
+            return Err(format!("offset {at} holds offset {} of epoch {}", is.0, is.1.0));
         }
     }
     Ok(fate)
@@ -137,7 +154,7 @@ fn a_flipped_bit_anywhere_is_never_served_as_right_and_hides_nothing() {
         let bit = dice.of(8);
         byte[0] ^= 1 << bit;
         file.write_all_at(&mut [IoSlice::new(&byte)], at).unwrap();
-        match fate(&disk, sent, path) {
+        match fate(&disk, sent) {
             Ok(fate) => *fates.entry(fate).or_default() += 1,
             Err(what) => wrong.push(format!("seed {seed}: {} {at}.{bit}: {what}", path.display())),
         }
@@ -145,3 +162,6 @@ fn a_flipped_bit_anywhere_is_never_served_as_right_and_hides_nothing() {
     println!("{flips} flips from seed {first}: {fates:?}");
     assert!(wrong.is_empty(), "{} of {flips}:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// Within the first segment.
+const START: Offset = Offset(3);

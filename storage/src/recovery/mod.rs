@@ -13,13 +13,16 @@ mod walk;
 
 use std::{collections::BTreeSet, fmt, io, path::Path, sync::Arc};
 
-use milena_protocol::{Offset, Timestamp, records::BatchHeader};
+use milena_protocol::{
+    Offset, Timestamp,
+    records::{BatchError, BatchHeader},
+};
 use tracing::{info, warn};
 
 use self::walk::{Stop, Walk};
 use crate::{
     checkpoint::Found,
-    epochs::EpochCache,
+    epochs::{EpochCache, EpochStart},
     fs::Disk,
     log::{
         config::LogConfig,
@@ -98,11 +101,13 @@ pub(crate) fn load(
         config,
         open,
         epochs,
+        all_headers,
+        new_epoch: None,
         report,
         unlisted: BTreeSet::new(),
         lost: BTreeSet::new(),
     };
-    let (mut segments, mut end) = opening.segments(all_headers)?;
+    let (mut segments, mut end) = opening.segments()?;
     if segments.is_empty() && open.recovery_point > open.log_start {
         return Err(OpenError::Missing { from: open.log_start, to: open.recovery_point });
     }
@@ -134,9 +139,11 @@ pub(crate) fn replay(
     if !producers.is_empty() {
         recall(segments, from, producers)?;
     }
-    read_from(segments, from, |_, header, marker| {
-        producing::note(producers, header, marker, now);
-    })?;
+    if from < end {
+        read_from(segments, from, |_, header, marker| {
+            producing::note(producers, header, marker, now);
+        })?;
+    }
     producers.advance_end(end);
     Ok(())
 }
@@ -152,7 +159,16 @@ fn read_from(
         let size = segment.size();
         let Some(entry) = segment.find(from, size)? else { continue };
         let mut scan = segment.scan(entry.position, size);
+        let mut expected = segment.base;
         while let Some(batch) = scan.next()? {
+            let BatchHeader { base_offset, last_offset_delta, .. } = batch.header;
+            if base_offset < expected {
+                // This one or the one before has a wrong offset, which no checksum covers.
+                let base_offset = base_offset.0;
+                let what = BatchError::BadOffsets { base_offset, last_offset_delta };
+                return Err(ScanError::Bad { position: batch.position, what });
+            }
+            expected = batch.header.last_offset().next();
             let marker = if batch.header.attributes.is_control() {
                 producing::end_marker(&segment.read(&batch)?)
             } else {
@@ -203,6 +219,10 @@ struct Opening<'a> {
     config: &'a LogConfig,
     open: OpenLog,
     epochs: Epochs,
+    /// The list of them is damaged or not there, and found anew.
+    all_headers: bool,
+    /// One that begins with the last batch seen.
+    new_epoch: Option<EpochStart>,
     report: Recovered,
     /// Bases of segments whose aborted transactions are to be found anew, as markers were seen or
     /// may be there, and of those among them whose list is damaged.
@@ -212,7 +232,7 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     /// All segments that stay, and where the last of them ends.
-    fn segments(&mut self, all_headers: bool) -> Result<(Vec<Arc<Segment>>, Offset), OpenError> {
+    fn segments(&mut self) -> Result<(Vec<Arc<Segment>>, Offset), OpenError> {
         let bases = self.bases()?;
         let doubted = self.first_doubted(&bases);
         let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
@@ -226,7 +246,7 @@ impl Opening<'_> {
             }
             match behind.first() {
                 Some(&next) if at < doubted => {
-                    segments.push(self.trusted(base, next, all_headers)?);
+                    segments.push(self.trusted(base, next)?);
                     end = next;
                 }
                 None if self.open.clean_stop => {
@@ -298,16 +318,11 @@ impl Opening<'_> {
         }
     }
 
-    fn trusted(
-        &mut self,
-        base: Offset,
-        next: Offset,
-        all_headers: bool,
-    ) -> Result<Arc<Segment>, OpenError> {
+    fn trusted(&mut self, base: Offset, next: Offset) -> Result<Arc<Segment>, OpenError> {
         let (sizes, now) = (self.sizes(), self.open.now);
         let opened = Segment::open_sealed(self.disk, self.dir, base, next, sizes, now);
         let segment = self.opened(opened.map_err(|error| corrupt(base, base, error))?);
-        if all_headers {
+        if self.all_headers {
             let mut scan = segment.scan(0, segment.size());
             while let Some(batch) = scan.next().map_err(|error| corrupt(base, base, error))? {
                 self.note_epoch(&batch);
@@ -322,7 +337,10 @@ impl Opening<'_> {
         let opened = Segment::open_active(self.disk, self.dir, base, sizes, now);
         let segment = self.opened(opened.map_err(|error| corrupt(base, base, error))?);
         let mut end = segment.offsets().last().map_or(base, |entry| entry.offset);
-        let mut scan = segment.scan_from_last_entry();
+        let mut scan = match self.all_headers {
+            true => segment.scan(0, segment.size()),
+            false => segment.scan_from_last_entry(),
+        };
         while let Some(batch) = scan.next().map_err(|error| corrupt(base, end, error))? {
             self.note_epoch(&batch);
             end = batch.header.last_offset().next();
@@ -432,6 +450,7 @@ impl Opening<'_> {
         if !self.open.clean_stop {
             self.settle(&segments)?;
         }
+        self.settle_epoch();
         self.epochs.dirty |= self.epochs.cache.truncate_from_end(end);
         self.epochs.dirty |= self.epochs.cache.truncate_from_start(start);
         let mut producers = ProducerStates::new(self.config.producer_expiration_ms);
@@ -501,9 +520,23 @@ impl Opening<'_> {
         opened.and_then(|file| file.len()).map_or(true, |len| len > 0)
     }
 
+    /// No checksum covers a batch's epoch: a new one is believed once the next batch has none
+    /// before it. Below the recovery point there are no new ones, as they are saved before it is.
     fn note_epoch(&mut self, batch: &Located) {
         let (epoch, start) = (batch.header.leader_epoch, batch.header.base_offset);
-        if self.epochs.cache.latest().is_none_or(|latest| epoch > latest.epoch) {
+        if self.new_epoch.is_some_and(|new| epoch >= new.epoch) {
+            self.settle_epoch();
+        }
+        self.new_epoch = None;
+        let saved = self.open.clean_stop || batch.header.last_offset() < self.open.recovery_point;
+        let latest = self.epochs.cache.latest();
+        if latest.is_none_or(|latest| epoch > latest.epoch) && (self.all_headers || !saved) {
+            self.new_epoch = Some(EpochStart { epoch, start });
+        }
+    }
+
+    fn settle_epoch(&mut self) {
+        if let Some(EpochStart { epoch, start }) = self.new_epoch.take() {
             self.epochs.dirty |= self.epochs.cache.assign(epoch, start);
         }
     }

@@ -1,8 +1,10 @@
 //! One segment: a file of batches and its indexes.
 
 mod aborts;
+mod known;
 mod left_off;
 pub(crate) mod name;
+mod order;
 mod scan;
 
 use std::{
@@ -21,8 +23,11 @@ use milena_protocol::{
 };
 use tracing::warn;
 
-pub(crate) use self::scan::{Located, Scan, ScanError, WholeScan};
-use self::{left_off::LeftOff, name::Kind};
+use self::{known::Known, left_off::LeftOff, name::Kind};
+pub(crate) use self::{
+    order::{Bounds, Context, OrderedScan},
+    scan::{Located, Scan, ScanError, WholeScan},
+};
 use crate::{
     fs::{Disk, File, Mode},
     index::{self, Extent, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex, TransactionIndex},
@@ -50,6 +55,7 @@ pub(crate) struct Segment {
     first_timestamp: OnceLock<Timestamp>,
     progress: Mutex<Progress>,
     left_off: LeftOff,
+    known: Known,
 }
 
 /// What decides the next index entry.
@@ -250,6 +256,7 @@ impl Segment {
             first_timestamp: OnceLock::new(),
             progress: Mutex::default(),
             left_off: LeftOff::default(),
+            known: Known::default(),
         }
     }
 
@@ -261,6 +268,7 @@ impl Segment {
         position: u64,
     ) -> Result<(), WriteError> {
         self.file.write_all_at(slices, position).map_err(|error| {
+            self.known.cut(position);
             match self.file.set_len(position) {
                 Ok(()) => WriteError::Undone(error),
                 Err(undo) => WriteError::Torn { error, undo },
@@ -320,6 +328,7 @@ impl Segment {
         self.publish(position);
         let cut = self.file.set_len(position);
         self.left_off.forget();
+        self.known.cut(position);
         cut
     }
 
@@ -367,10 +376,7 @@ impl Segment {
         if let Some(batch) = self.left_off.holding(offset, end) {
             return Ok(Some(batch));
         }
-        let hint = self.offsets.lookup(offset).unwrap_or_else(|error| {
-            warn!(dir = %self.dir.display(), base = self.base.0, %error, "index not readable");
-            OffsetEntry { offset: self.base, position: 0 }
-        });
+        let hint = self.hint(offset);
         let position = u64::from(hint.position);
         if position > 0 && position < end {
             let mut scan = self.scan(position, end);
@@ -610,6 +616,14 @@ impl Segment {
         let boundary = batch.position;
         self.left_off.note(batch, generation);
         Ok(boundary)
+    }
+
+    /// Where the index would have a search begin.
+    fn hint(&self, offset: Offset) -> OffsetEntry {
+        self.offsets.lookup(offset).unwrap_or_else(|error| {
+            warn!(dir = %self.dir.display(), base = self.base.0, %error, "index not readable");
+            OffsetEntry { offset: self.base, position: 0 }
+        })
     }
 
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {

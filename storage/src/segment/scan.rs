@@ -72,6 +72,14 @@ impl<'a> Scan<'a> {
         Ok(Some(located))
     }
 
+    /// The header at the current position, which stays; `None` also where no batch starts.
+    pub(crate) fn peek(&mut self) -> Option<BatchHeader> {
+        let position = self.position;
+        let next = self.next().ok().flatten();
+        self.position = position;
+        next.map(|batch| batch.header)
+    }
+
     /// The first batch, from the current position on, that ends at or behind `offset`.
     pub(crate) fn find(&mut self, offset: Offset) -> Result<Option<Located>, ScanError> {
         while let Some(batch) = self.next()? {

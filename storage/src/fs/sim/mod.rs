@@ -96,6 +96,12 @@ impl SimDisk {
         self.state().changes
     }
 
+    /// How often a file was read from, since this disk was made or forked.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.state().reads
+    }
+
     /// The changes and notes, oldest first; of very many the last [`OPS_KEPT_MAX`].
     #[must_use]
     pub fn ops(&self) -> Vec<Op> {
@@ -262,6 +268,7 @@ impl File for SimFile {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
         let mut state = self.state()?;
         state.admit(Call::Read, &self.path)?;
+        state.reads += 1;
         Ok(state.contents(self.node)?.read(buf, position))
     }
 

@@ -41,6 +41,7 @@ pub(super) struct State {
     pub(super) capacity: Option<u64>,
     pub(super) faults: Vec<Fault>,
     pub(super) changes: u64,
+    pub(super) reads: u64,
     fails_at: Option<u64>,
     pub(super) ops: VecDeque<Op>,
 }
@@ -73,6 +74,7 @@ impl State {
             capacity: None,
             faults: Vec::new(),
             changes: 0,
+            reads: 0,
             fails_at: None,
             ops: VecDeque::new(),
         }
@@ -88,6 +90,7 @@ impl State {
             capacity: self.capacity,
             faults: Vec::new(),
             changes: self.changes,
+            reads: 0,
             fails_at: self.fails_at,
             ops: self.ops.clone(),
         }

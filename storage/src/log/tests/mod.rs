@@ -6,6 +6,7 @@ mod crash;
 mod gaps;
 mod lookups;
 mod model;
+mod order;
 mod transactions;
 mod trimming;
 
