@@ -94,6 +94,25 @@ impl Log {
         Ok(due)
     }
 
+    /// Lets a copy end at `to`, where the log that it is a copy of does: compaction took what lay
+    /// before. An end that lies before the present one changes nothing.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub(crate) fn advance_end(&self, to: Offset, now: Timestamp) -> Result<(), AppendError> {
+        let config = self.config();
+        let mut writer = self.open_writer()?;
+        if to <= writer.next {
+            return Ok(());
+        }
+        // No batch says how far the log goes, but the name of a segment does.
+        self.roll(&mut writer, to, &config, now)?;
+        writer.next = to;
+        writer.producers.advance_end(to);
+        self.state_mut().end = Mark { offset: to, segment: to, position: 0 };
+        Ok(())
+    }
+
     fn append_checked(
         &self,
         batches: &[Batch],

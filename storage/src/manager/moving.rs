@@ -8,12 +8,12 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use milena_protocol::{Offset, Timestamp, Uuid};
+use milena_protocol::{Offset, Timestamp, Uuid, records::Batch, wire::Records};
 use tracing::warn;
 
 use super::{Manager, ManagerError, Open, PartitionName};
 use crate::{
-    log::{Append, Log, LogConfig, OpenLog, Origin, ReadLimits},
+    log::{Append, Log, LogConfig, OpenLog, Origin, ReadError, ReadLimits},
     meta,
 };
 
@@ -80,15 +80,20 @@ impl Manager {
         source: &Log,
         now: Timestamp,
     ) -> Result<Arc<Log>, ManagerError> {
-        let FutureLog { name, topic_id, dir, log, cleaned_to } = future;
         let _noting = self.noting();
         let _turn = self.turn();
-        let taken = self.take_name(&name, &dir, &log, source, cleaned_to).and_then(|config| {
-            let entry = self.reopen(&name, topic_id, &config, now);
-            entry.map_err(|error| ManagerError::Open { name: name.clone(), error })
+        let name = &future.name;
+        let taken = self.take_name(&future, source, now).and_then(|config| {
+            let entry = self.reopen(name, future.topic_id, &config, now);
+            let log = entry.map_err(|error| ManagerError::Open { name: name.clone(), error })?;
+            // It may have no record yet.
+            if let Some(epoch) = source.latest_epoch() {
+                log.assign_epoch(epoch);
+            }
+            Ok(log)
         });
         if taken.is_err() {
-            for left in [&dir, &self.dir(&name)] {
+            for left in [&future.dir, &self.dir(name)] {
                 if let Err(error) = self.clear(left) {
                     warn!(dir = %left.display(), %error, "an unfinished copy stays");
                 }
@@ -99,21 +104,24 @@ impl Manager {
 
     fn take_name(
         &self,
-        name: &PartitionName,
-        dir: &std::path::Path,
-        log: &Log,
+        future: &FutureLog,
         source: &Log,
-        cleaned_to: Option<Offset>,
+        now: Timestamp,
     ) -> Result<Arc<LogConfig>, ManagerError> {
+        let FutureLog { name, dir, log, cleaned_to, .. } = future;
         let config = source.config();
         log.set_config(Arc::clone(&config));
-        log.advance_start(source.start_offset()).map_err(|error| copy_error(name, error))?;
-        if let Some(epoch) = source.latest_epoch() {
-            log.assign_epoch(epoch);
+        let (start, end) = source.bounds();
+        let left = find_some(source, log.end_offset().max(start), end, 0);
+        if !left.map_err(|error| copy_error(name, error))?.is_empty() {
+            return Err(copy_error(name, "it is not complete"));
         }
+        // The offsets of what compaction or retention took from the end were given away.
+        log.advance_end(end, now).map_err(|error| copy_error(name, error))?;
+        log.advance_start(start).map_err(|error| copy_error(name, error))?;
         let end = log.close().map_err(|error| ManagerError::Flush { name: name.clone(), error })?;
         // A start has to believe the copy as far as it goes: compaction may have left gaps in it.
-        self.note_copied(name, end, log.start_offset(), cleaned_to)?;
+        self.note_copied(name, end, log.start_offset(), *cleaned_to)?;
         self.disk.rename(dir, &self.dir(name))?;
         self.disk.sync_dir(&self.root)?;
         Ok(config)
@@ -159,16 +167,16 @@ impl FutureLog {
         if from >= end {
             return Ok(0);
         }
-        let limits = ReadLimits { max_bytes: CHUNK_BYTES, upper: end, at_least_one: true };
-        let found = source.read(from.max(start), limits).map_err(|error| failed(&error))?;
-        if found.bytes == 0 {
-            return Ok(0);
+        let records = find_some(source, from.max(start), end, CHUNK_BYTES)
+            .map_err(|error| failed(&error))?
+            .to_bytes()?;
+        let copied = records.len() as u64;
+        if copied > 0 {
+            let leader_epoch = source.latest_epoch().unwrap_or_default();
+            let append = Append { origin: Origin::Replica, leader_epoch, now };
+            self.log.append(records, append).map_err(|error| failed(&error))?;
         }
-        let records = found.records.to_bytes()?;
-        let leader_epoch = source.latest_epoch().unwrap_or_default();
-        let append = Append { origin: Origin::Replica, leader_epoch, now };
-        self.log.append(records, append).map_err(|error| failed(&error))?;
-        Ok(found.bytes as u64)
+        Ok(copied)
     }
 
     /// Makes what was copied so far durable, so that there is little left to do at the end.
@@ -201,14 +209,23 @@ impl FutureLog {
 /// Where the first batch begins, which may be before the log does.
 fn first_batch(source: &Log) -> Result<Offset, io::Error> {
     let (start, end) = source.bounds();
-    let limits = ReadLimits { max_bytes: 0, upper: end, at_least_one: true };
-    let found = source.read(start, limits).map_err(io::Error::other)?;
-    let mut records = found.records.to_bytes()?;
-    match milena_protocol::records::Batch::split(&mut records) {
-        Ok(batch) => Ok(batch.base_offset().min(start)),
-        Err(_) if found.bytes == 0 => Ok(end),
-        Err(error) => Err(io::Error::other(error)),
+    let mut records = find_some(source, start, end, 0).map_err(io::Error::other)?.to_bytes()?;
+    if records.is_empty() {
+        return Ok(start);
     }
+    let batch = Batch::split(&mut records).map_err(io::Error::other)?;
+    Ok(batch.base_offset().min(start))
+}
+
+/// At least one batch if there is any.
+fn find_some(
+    source: &Log,
+    from: Offset,
+    end: Offset,
+    max_bytes: usize,
+) -> Result<Records, ReadError> {
+    let limits = ReadLimits { max_bytes, upper: end, at_least_one: true };
+    source.read(from, limits).map(|found| found.records)
 }
 
 fn copy_error(name: &PartitionName, error: impl std::fmt::Display) -> ManagerError {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use milena_protocol::{Offset, Uuid};
+use milena_protocol::{Offset, Uuid, compression::Codec, records::BatchBuilder};
 
 use super::*;
 use crate::{
+    compaction::{Pace, Pass, Policy},
     fs::sim::SimDisk,
     log::tests::{NOW, append, batch, client, everything, read_all, small},
 };
@@ -287,6 +288,168 @@ fn a_crash_at_any_moment_of_a_move_leaves_all_that_was_synced_in_one_of_the_dire
             let kept = ends.iter().max().copied().unwrap_or(0);
             assert!(kept >= synced, "{stop_after} {seed}: {ends:?}, {synced} were synced");
         }
+    }
+}
+
+/// A directory that logs move to.
+fn other(disk: &SimDisk) -> Manager {
+    Manager::open(Arc::new(disk.clone()), Path::new("/other"), identity()).unwrap()
+}
+
+fn move_to(there: &Manager, source: &Log, cleaned_to: Option<Offset>) -> Arc<Log> {
+    let copy = there.begin_copy(&name("a"), id(1), source, cleaned_to, NOW).unwrap();
+    while copy.copy_some(source, NOW).unwrap() > 0 {}
+    there.take_over(copy, source, NOW).unwrap()
+}
+
+/// Whatever the log has of records before its end, what comes next is what would have come.
+fn assert_is_continued(disk: &SimDisk, moved: &Log, source: &Log, there: Manager) {
+    assert_eq!(moved.bounds(), source.bounds());
+    assert_eq!(moved.flushed_offset(), source.end_offset());
+    assert_eq!(moved.latest_epoch(), source.latest_epoch());
+    let kept = |log: &Log| read_all(log, log.start_offset());
+    let batches = kept(source);
+    assert_eq!(kept(moved), batches);
+    let end = source.end_offset();
+    let appended = moved.append(batch(0, &["next"]), client()).unwrap();
+    assert_eq!(appended.base_offset, end);
+    moved.flush().unwrap();
+    disk.crash(1);
+    drop(there);
+    let (log, _) = load(&other(disk)).pop().unwrap().outcome.unwrap();
+    assert_eq!(log.bounds(), (source.start_offset(), end.next()));
+    assert_eq!(kept(&log)[..batches.len()], batches);
+}
+
+/// A log of ten batches, the first with a key, and an empty segment behind them.
+fn ending_with_an_empty_segment(here: &Manager) -> Arc<Log> {
+    let source = create(here, "a", 1);
+    append(&source, 0, &["kept"]);
+    for at in 1..10 {
+        let mut keyless = BatchBuilder::new(Codec::None);
+        keyless.append(Timestamp(at), None, Some(b"no key"), &[]).unwrap();
+        source.append(keyless.build().unwrap(), client()).unwrap();
+    }
+    assert!(source.roll_if_due(NOW).unwrap());
+    source.flush().unwrap();
+    source
+}
+
+fn compact(log: &Log) -> Offset {
+    log.set_config(Arc::new(LogConfig { compact: true, ..small() }));
+    let policy = Policy {
+        min_dirty_ratio: 0.0,
+        min_lag_ms: 0,
+        max_lag_ms: i64::MAX,
+        delete_retention_ms: 0,
+    };
+    let cleanable = log.cleanable(&policy, None, log.end_offset(), NOW);
+    let pass = Pass {
+        from: cleanable.from,
+        until: cleanable.until,
+        delete_retention_ms: 0,
+        now: NOW,
+        map_bytes: 1 << 20,
+        seed: 7,
+    };
+    log.compact(&pass, &mut Unhurried).unwrap().to
+}
+
+#[test]
+fn a_log_whose_last_records_were_compacted_goes_on_where_it_ended_after_a_move() {
+    for start in [0, 4] {
+        let disk = SimDisk::new();
+        let (here, there) = (manager(&disk), other(&disk));
+        let source = ending_with_an_empty_segment(&here);
+        let cleaned_to = compact(&source);
+        source.advance_start(Offset(start)).unwrap();
+        assert_eq!(read_all(&source, Offset(start)).len(), usize::from(start == 0));
+        let moved = move_to(&there, &source, Some(cleaned_to));
+        assert_is_continued(&disk, &moved, &source, there);
+    }
+}
+
+#[test]
+fn a_crash_while_such_a_log_is_moved_gives_no_offset_away_again() {
+    let before = SimDisk::new();
+    {
+        let here = manager(&before);
+        let source = ending_with_an_empty_segment(&here);
+        here.checkpoint().unwrap();
+        let cleaned_to = compact(&source);
+        here.note_cleaned(&name("a"), &source, cleaned_to).unwrap();
+    }
+    let config = || Arc::new(LogConfig { compact: true, ..small() });
+    let open =
+        |disk: &SimDisk, root| Manager::open(Arc::new(disk.clone()), Path::new(root), identity());
+    let run = |disk: &SimDisk| -> Result<(), Box<dyn std::error::Error>> {
+        let (here, there) = (open(disk, ROOT)?, open(disk, "/other")?);
+        let source = here.create("a", id(1), 0, &config(), NOW)?;
+        let cleaned_to = here.cleaned_to(&name("a"));
+        let copy = there.begin_copy(&name("a"), id(1), &source, cleaned_to, NOW)?;
+        while copy.copy_some(&source, NOW)? > 0 {}
+        there.take_over(copy, &source, NOW)?;
+        here.delete(&name("a"))?.remove(disk)?;
+        Ok(())
+    };
+    let whole = before.fork();
+    run(&whole).unwrap();
+    for stop_after in 0..=whole.changes() {
+        let broken = before.fork();
+        broken.fail_after(stop_after);
+        let _ = run(&broken);
+        for seed in 0..3 {
+            let disk = broken.fork();
+            disk.crash(stop_after * 10 + seed);
+            let mut ends = Vec::new();
+            for root in [ROOT, "/other"] {
+                let choose = |_: &PartitionName, _| Choice::Open(config());
+                for loaded in open(&disk, root).unwrap().load(1, NOW, &choose).unwrap() {
+                    let (log, _) = loaded.outcome.unwrap();
+                    assert_eq!(read_all(&log, log.start_offset()).len(), 1);
+                    ends.push(log.end_offset());
+                }
+            }
+            assert_eq!(ends.into_iter().max(), Some(Offset(10)), "{stop_after} {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_retention_emptied_while_it_was_copied_goes_on_where_it_ended() {
+    let disk = SimDisk::new();
+    let (here, there) = (manager(&disk), other(&disk));
+    let source = ending_with_an_empty_segment(&here);
+    let copy = there.begin_copy(&name("a"), id(1), &source, None, NOW).unwrap();
+    while copy.copy_some(&source, NOW).unwrap() > 0 {}
+    append(&source, 0, &["late"]);
+    source.flush().unwrap();
+    source.advance_start(source.end_offset()).unwrap();
+    while copy.copy_some(&source, NOW).unwrap() > 0 {}
+    let moved = there.take_over(copy, &source, NOW).unwrap();
+    assert_is_continued(&disk, &moved, &source, there);
+}
+
+#[test]
+fn a_copy_that_lacks_records_takes_over_nothing() {
+    let disk = SimDisk::new();
+    let (here, there) = (manager(&disk), other(&disk));
+    let source = ending_with_an_empty_segment(&here);
+    let copy = there.begin_copy(&name("a"), id(1), &source, None, NOW).unwrap();
+    while copy.copy_some(&source, NOW).unwrap() > 0 {}
+    append(&source, 0, &["late"]);
+    let refused = there.take_over(copy, &source, NOW).unwrap_err();
+    assert!(matches!(refused, ManagerError::Copy { .. }), "{refused}");
+    assert!(there.get(&name("a")).is_none());
+    append(&source, 0, &["later"]);
+}
+
+#[derive(Debug)]
+struct Unhurried;
+
+impl Pace for Unhurried {
+    fn spend(&mut self, _bytes: u64) -> bool {
+        true
     }
 }
 
