@@ -22,7 +22,8 @@ use tracing::{error, info, warn};
 use super::{Missing, Partition, Replicas, partition::Volume};
 use crate::tasks::Spawn;
 
-/// What is to be moved. Never more than one move for each partition.
+/// What is to be moved. Never more than one move for each partition, other than such as nobody
+/// wants any more.
 #[derive(Debug, Default)]
 pub(super) struct Mover {
     state: Mutex<State>,
@@ -42,6 +43,8 @@ pub(super) struct Move {
     pub(super) target: Arc<Volume>,
     /// Somebody wants the partition elsewhere, or where it is.
     cancelled: AtomicBool,
+    /// It can no longer be cancelled.
+    settled: AtomicBool,
     copied: Mutex<Option<Copied>>,
 }
 
@@ -73,18 +76,29 @@ impl Move {
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire) || self.partition.is_gone()
     }
+
+    fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
 }
 
 impl Mover {
     /// Has a partition moved to `target`; what was asked for it before no longer counts.
     pub(super) fn request(&self, partition: Arc<Partition>, target: Arc<Volume>) {
         let mut state = self.state();
-        let known = state.moves.iter().find(|it| it.partition.key() == partition.key());
-        if let Some(known) = known {
+        let is_same = |it: &&Arc<Move>| it.partition.key() == partition.key();
+        let settled = state.moves.front().filter(is_same).filter(|it| it.is_settled());
+        let home = match settled {
+            Some(settled) => Arc::clone(&settled.target),
+            None => Arc::clone(&partition.place().volume),
+        };
+        let mut wanted = Arc::ptr_eq(&home, &target);
+        for known in state.moves.iter().filter(is_same).filter(|it| !it.is_cancelled()) {
             if Arc::ptr_eq(&known.target, &target) {
-                return;
+                wanted = true;
+            } else {
+                known.cancelled.store(true, Ordering::Release);
             }
-            known.cancelled.store(true, Ordering::Release);
         }
         // What is not under way is forgotten at once.
         let mut at = 0;
@@ -92,13 +106,22 @@ impl Mover {
             at += 1;
             at == 1 || !it.is_cancelled()
         });
-        if Arc::ptr_eq(&partition.place().volume, &target) {
+        if wanted {
             return;
         }
+        let (cancelled, settled) = (AtomicBool::new(false), AtomicBool::new(false));
         let copied = Mutex::new(None);
-        let cancelled = AtomicBool::new(false);
-        state.moves.push_back(Arc::new(Move { partition, target, cancelled, copied }));
+        state.moves.push_back(Arc::new(Move { partition, target, cancelled, settled, copied }));
         self.changed.notify_one();
+    }
+
+    /// Whether a move is still wanted. If so nobody cancels it from here on: who wants something
+    /// else has the partition moved again.
+    pub(super) fn settle(&self, one: &Move) -> bool {
+        let state = self.state();
+        let goes_on = !one.is_cancelled() && !state.stopped;
+        one.settled.store(goes_on, Ordering::Release);
+        goes_on
     }
 
     /// Everything that is not done.
@@ -129,7 +152,7 @@ impl Mover {
         }
     }
 
-    fn done(&self) {
+    pub(super) fn done(&self) {
         self.state().moves.pop_front();
     }
 
@@ -208,7 +231,7 @@ impl Replicas {
         // After the first round little is left, and after the second next to nothing.
         let caught_up = self.catch_up(one, source, &copy).and_then(|()| copy.flush());
         let caught_up = caught_up.and_then(|()| self.catch_up(one, source, &copy));
-        if caught_up.is_err() || one.is_cancelled() || self.mover.is_stopped() {
+        if caught_up.is_err() || !self.mover.settle(one) {
             if let Err(error) = copy.abandon(&target.dir) {
                 warn!(?partition, %error, "an unfinished copy stays until the next start");
             }

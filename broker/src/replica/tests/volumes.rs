@@ -6,7 +6,7 @@ use milena_protocol::{ProducerEpoch, ProducerId, state::metadata::RegisterBroker
 use milena_storage::{log::ReadLimits, producers::EndMarker};
 
 use super::*;
-use crate::replica::MoveError;
+use crate::replica::{MoveError, partition::Volume};
 
 /// Replicas on one disk for each directory, and a topic with as many partitions.
 fn world_on(disks: &[SimDisk], partitions: i32) -> Arc<Replicas> {
@@ -262,6 +262,59 @@ async fn a_directory_that_was_given_up_is_forgotten_once_nothing_is_missing() {
     drop(world_on(&disks, 1));
     let (_, dirs) = world_with(taken(&disks[..1], 1), Vec::new(), &registered(image_of(1)));
     assert_eq!(dirs, [Uuid([1; 16])]);
+}
+
+/// Where moves that nobody has begun yet go, by the directory's number.
+fn moves(replicas: &Replicas) -> Vec<usize> {
+    let is = |target| move |it: &Arc<Volume>| Arc::ptr_eq(it, target);
+    let moves = replicas.mover.moves();
+    moves.iter().map(|it| replicas.volumes.iter().position(is(&it.target)).unwrap()).collect()
+}
+
+fn ask(replicas: &Replicas, target: usize) {
+    let path = replicas.volumes[target].dir.root().display().to_string();
+    assert_eq!(replicas.move_partition("t", 0, &path), Ok(()));
+}
+
+#[tokio::test]
+async fn the_last_wish_about_where_a_partition_is_to_be_counts() {
+    let disks = [SimDisk::new(), SimDisk::new(), SimDisk::new()];
+    let replicas = world_on(&disks, 1);
+    assert_eq!(homes(&replicas), [vec![0], vec![], vec![]]);
+    // Back to where nobody wants the partition to be moved.
+    let reset = |replicas: &Replicas| {
+        ask(replicas, 0);
+        replicas.mover.done();
+    };
+    let sequences: [&[(usize, &[usize])]; 4] = [
+        &[(1, &[1]), (0, &[]), (1, &[1]), (1, &[1])],
+        &[(1, &[1]), (2, &[2]), (1, &[1])],
+        &[(1, &[1]), (2, &[2]), (0, &[])],
+        &[(1, &[1]), (2, &[2]), (0, &[]), (2, &[2]), (1, &[1]), (0, &[])],
+    ];
+    for sequence in sequences {
+        for (at, (wish, expected)) in sequence.iter().enumerate() {
+            ask(&replicas, *wish);
+            assert_eq!(moves(&replicas), *expected, "{at} of {sequence:?}");
+        }
+        reset(&replicas);
+    }
+}
+
+#[tokio::test]
+async fn a_wish_that_comes_too_late_to_cancel_a_move_has_the_partition_moved_again() {
+    let disks = [SimDisk::new(), SimDisk::new(), SimDisk::new()];
+    let replicas = world_on(&disks, 1);
+    ask(&replicas, 1);
+    let first = Arc::clone(&replicas.mover.moves()[0]);
+    assert!(replicas.mover.settle(&first));
+    let told: Vec<_> = [0, 2, 1, 0]
+        .map(|wish| {
+            ask(&replicas, wish);
+            moves(&replicas)
+        })
+        .into();
+    assert_eq!(told, [vec![0], vec![2], vec![], vec![0]]);
 }
 
 /// Transactions in all states before, while and after a partition moves.
