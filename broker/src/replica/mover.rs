@@ -1,5 +1,12 @@
 //! Moves logs between directories (KIP-113) while they are read and written: one after the other,
 //! on a thread of its own.
+//!
+//! Locks of the last step, in the order in which they are taken: those of the directory that the
+//! log moves to ([`LastStep`]), then `moving` of the partition, which keeps writers away, then those
+//! of the two logs, and of the directory that it leaves. Nobody else takes locks of two directories,
+//! nor waits for one with `moving` held other than for that of the log's own directory.
+//!
+//! [`LastStep`]: milena_storage::manager::LastStep
 
 use std::{
     collections::VecDeque,
@@ -19,7 +26,10 @@ use milena_storage::{
 };
 use tracing::{error, info, warn};
 
-use super::{Missing, Partition, Replicas, partition::Volume};
+use super::{
+    Missing, Partition, Replicas,
+    partition::{Place, Volume},
+};
 use crate::tasks::Spawn;
 
 /// What is to be moved. Never more than one move for each partition, other than such as nobody
@@ -237,9 +247,21 @@ impl Replicas {
             }
             return caught_up.map(|()| false);
         }
+        self.finish(one, &place, &copy)
+    }
+
+    /// The last step; whether it was made.
+    pub(super) fn finish(
+        &self,
+        one: &Move,
+        place: &Place,
+        copy: &FutureLog,
+    ) -> Result<bool, ManagerError> {
+        let Move { partition, target, .. } = one;
+        let step = target.dir.last_step();
         let finish = |source: &Log| {
             while copy.copy_some(source, self.clock.now())? > 0 {}
-            target.dir.take_over(copy, source, self.clock.now())
+            step.take_over(copy, source, self.clock.now())
         };
         let Some(left) = partition.exchange_log(target, finish)? else { return Ok(false) };
         self.remove_partition_later(partition, &place.volume.dir, left);

@@ -60,7 +60,7 @@ pub struct Partition {
     key: PartitionKey,
     place: ArcSwap<Place>,
     /// Held for reading while something is written to the log, and for writing while another log
-    /// takes its place.
+    /// takes its place. What is done with it held for writing must not wait for anything slow.
     moving: RwLock<()>,
     high_watermark: AtomicI64,
     leader_epoch: AtomicI32,

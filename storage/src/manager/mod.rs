@@ -33,7 +33,11 @@ use tracing::{info, warn};
 
 use self::noted::Noted;
 pub(crate) use self::noted::{CLEANED, LOG_STARTS, RECOVERY_POINTS, take_starts, write_points};
-pub use self::{error::ManagerError, moving::FutureLog, name::PartitionName};
+pub use self::{
+    error::ManagerError,
+    moving::{FutureLog, LastStep},
+    name::PartitionName,
+};
 use crate::{
     checkpoint::{self, Found, Offsets},
     fs::{Disk, Lock, Space},

@@ -1,12 +1,16 @@
 //! Moving a log from one directory to another while it is read and written (KIP-113).
 //!
 //! The copy grows under a name of its own ([`FutureLog::copy_some`]) until it is nearly as long as
-//! the log. Then nobody writes for a moment, the rest follows, and [`Manager::take_over`] gives the
+//! the log. Then nobody writes for a moment, the rest follows, and [`LastStep::take_over`] gives the
 //! copy the partition's name, durably, before the caller has the old log deleted. A crash leaves
 //! the old log, both, or the new one. Of both, each holds everything that was promised: whoever
 //! loads the directories keeps one.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, MutexGuard},
+};
 
 use milena_protocol::{Offset, Timestamp, Uuid, records::Batch, wire::Records};
 use tracing::warn;
@@ -26,6 +30,14 @@ pub struct FutureLog {
     dir: PathBuf,
     log: Log,
     cleaned_to: Option<Offset>,
+}
+
+/// The turn of a move's last step at the directory that it leads to.
+#[derive(Debug)]
+pub struct LastStep<'a> {
+    manager: &'a Manager,
+    _noting: MutexGuard<'a, ()>,
+    _turn: MutexGuard<'a, ()>,
 }
 
 impl Manager {
@@ -69,37 +81,10 @@ impl Manager {
         Ok(FutureLog { name: name.clone(), topic_id, dir, log, cleaned_to })
     }
 
-    /// Makes a finished copy the partition's log in this directory, durably. Nobody may have
-    /// written to `source` since the copy was complete.
-    ///
-    /// # Errors
-    /// The copy is gone then, and `source` is the partition's log as before.
-    pub fn take_over(
-        &self,
-        future: FutureLog,
-        source: &Log,
-        now: Timestamp,
-    ) -> Result<Arc<Log>, ManagerError> {
-        let _noting = self.noting();
-        let _turn = self.turn();
-        let name = &future.name;
-        let taken = self.take_name(&future, source, now).and_then(|config| {
-            let entry = self.reopen(name, future.topic_id, &config, now);
-            let log = entry.map_err(|error| ManagerError::Open { name: name.clone(), error })?;
-            // It may have no record yet.
-            if let Some(epoch) = source.latest_epoch() {
-                log.assign_epoch(epoch);
-            }
-            Ok(log)
-        });
-        if taken.is_err() {
-            for left in [&future.dir, &self.dir(name)] {
-                if let Err(error) = self.clear(left) {
-                    warn!(dir = %left.display(), %error, "an unfinished copy stays");
-                }
-            }
-        }
-        taken
+    /// Waits for whoever writes checkpoints of this directory or has logs come and go. So it comes
+    /// before writers are kept from the log that moves, else all of them wait, too.
+    pub fn last_step(&self) -> LastStep<'_> {
+        LastStep { manager: self, _noting: self.noting(), _turn: self.turn() }
     }
 
     fn take_name(
@@ -150,6 +135,40 @@ impl Manager {
             self.disk.sync_dir(&self.root)?;
         }
         Ok(())
+    }
+}
+
+impl LastStep<'_> {
+    /// Makes a finished copy the partition's log in this directory, durably. Nobody may have
+    /// written to `source` since the copy was complete.
+    ///
+    /// # Errors
+    /// The copy is gone then, and `source` is the partition's log as before.
+    pub fn take_over(
+        self,
+        future: &FutureLog,
+        source: &Log,
+        now: Timestamp,
+    ) -> Result<Arc<Log>, ManagerError> {
+        let manager = self.manager;
+        let name = &future.name;
+        let taken = manager.take_name(future, source, now).and_then(|config| {
+            let entry = manager.reopen(name, future.topic_id, &config, now);
+            let log = entry.map_err(|error| ManagerError::Open { name: name.clone(), error })?;
+            // It may have no record yet.
+            if let Some(epoch) = source.latest_epoch() {
+                log.assign_epoch(epoch);
+            }
+            Ok(log)
+        });
+        if taken.is_err() {
+            for left in [&future.dir, &manager.dir(name)] {
+                if let Err(error) = manager.clear(left) {
+                    warn!(dir = %left.display(), %error, "an unfinished copy stays");
+                }
+            }
+        }
+        taken
     }
 }
 

@@ -244,7 +244,7 @@ fn write_and_move(disk: &SimDisk) -> (i64, Result<(), Box<dyn std::error::Error>
         write(&source, 5)?;
         copy.flush()?;
         while copy.copy_some(&source, NOW)? > 0 {}
-        let moved = there.take_over(copy, &source, NOW)?;
+        let moved = there.last_step().take_over(&copy, &source, NOW)?;
         here.delete(&name("a"))?.remove(&**here.disk())?;
         assert!(source.append(batch(0, &["late"]), client()).is_err(), "the old log is closed");
         write(&moved, 5)?;
@@ -299,7 +299,7 @@ fn other(disk: &SimDisk) -> Manager {
 fn move_to(there: &Manager, source: &Log, cleaned_to: Option<Offset>) -> Arc<Log> {
     let copy = there.begin_copy(&name("a"), id(1), source, cleaned_to, NOW).unwrap();
     while copy.copy_some(source, NOW).unwrap() > 0 {}
-    there.take_over(copy, source, NOW).unwrap()
+    there.last_step().take_over(&copy, source, NOW).unwrap()
 }
 
 /// Whatever the log has of records before its end, what comes next is what would have come.
@@ -388,7 +388,7 @@ fn a_crash_while_such_a_log_is_moved_gives_no_offset_away_again() {
         let cleaned_to = here.cleaned_to(&name("a"));
         let copy = there.begin_copy(&name("a"), id(1), &source, cleaned_to, NOW)?;
         while copy.copy_some(&source, NOW)? > 0 {}
-        there.take_over(copy, &source, NOW)?;
+        there.last_step().take_over(&copy, &source, NOW)?;
         here.delete(&name("a"))?.remove(disk)?;
         Ok(())
     };
@@ -426,7 +426,7 @@ fn a_log_that_retention_emptied_while_it_was_copied_goes_on_where_it_ended() {
     source.flush().unwrap();
     source.advance_start(source.end_offset()).unwrap();
     while copy.copy_some(&source, NOW).unwrap() > 0 {}
-    let moved = there.take_over(copy, &source, NOW).unwrap();
+    let moved = there.last_step().take_over(&copy, &source, NOW).unwrap();
     assert_is_continued(&disk, &moved, &source, there);
 }
 
@@ -438,7 +438,7 @@ fn a_copy_that_lacks_records_takes_over_nothing() {
     let copy = there.begin_copy(&name("a"), id(1), &source, None, NOW).unwrap();
     while copy.copy_some(&source, NOW).unwrap() > 0 {}
     append(&source, 0, &["late"]);
-    let refused = there.take_over(copy, &source, NOW).unwrap_err();
+    let refused = there.last_step().take_over(&copy, &source, NOW).unwrap_err();
     assert!(matches!(refused, ManagerError::Copy { .. }), "{refused}");
     assert!(there.get(&name("a")).is_none());
     append(&source, 0, &["later"]);

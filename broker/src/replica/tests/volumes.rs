@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use milena_protocol::{ProducerEpoch, ProducerId, state::metadata::RegisterBrokerRecord};
-use milena_storage::{log::ReadLimits, producers::EndMarker};
+use milena_storage::{log::ReadLimits, manager::FutureLog, producers::EndMarker};
 
 use super::*;
-use crate::replica::{MoveError, partition::Volume};
+use crate::replica::{MoveError, mover::Move, partition::Volume};
 
 /// Replicas on one disk for each directory, and a topic with as many partitions.
 fn world_on(disks: &[SimDisk], partitions: i32) -> Arc<Replicas> {
@@ -155,7 +155,7 @@ async fn a_move_that_was_interrupted_begins_anew_and_one_that_was_nearly_done_is
         let other = replicas.volumes.iter().find(|it| it.dir.names().is_empty()).unwrap();
         let copy = other.dir.begin_copy(partition.name(), ID, &partition.log(), None, NOW).unwrap();
         while copy.copy_some(&partition.log(), NOW).unwrap() > 0 {}
-        let moved = other.dir.take_over(copy, &partition.log(), NOW).unwrap();
+        let moved = other.dir.last_step().take_over(&copy, &partition.log(), NOW).unwrap();
         let append = milena_storage::log::Append {
             origin: milena_storage::log::Origin::Client,
             leader_epoch: partition.leader_epoch(),
@@ -316,6 +316,48 @@ async fn a_wish_that_comes_too_late_to_cancel_a_move_has_the_partition_moved_aga
         .into();
     assert_eq!(told, [vec![0], vec![2], vec![], vec![0]]);
 }
+
+/// A move to `target` that is to have its last step.
+fn nearly_moved(replicas: &Replicas, target: usize) -> (Arc<Move>, FutureLog) {
+    ask(replicas, target);
+    let one = Arc::clone(&replicas.mover.moves()[0]);
+    let (name, source) = (one.partition.name(), one.partition.log());
+    let copy = one.target.dir.begin_copy(name, ID, &source, None, NOW).unwrap();
+    while copy.copy_some(&source, NOW).unwrap() > 0 {}
+    (one, copy)
+}
+
+#[tokio::test]
+async fn who_writes_does_not_wait_for_the_checkpoints_of_the_directory_that_a_log_moves_to() {
+    let disks = [SimDisk::new(), SimDisk::new()];
+    let replicas = world_on(&disks, 1);
+    let partition = partition(&replicas, 0);
+    let (one, copy) = nearly_moved(&replicas, 1);
+    let place = partition.place();
+    std::thread::scope(|scope| {
+        let writing_checkpoints = one.target.dir.last_step();
+        let (begins, begun) = std::sync::mpsc::channel();
+        let moving = scope.spawn({
+            let (replicas, one, place, copy) = (&replicas, &one, &place, &copy);
+            move || {
+                begins.send(()).unwrap();
+                replicas.finish(one, place, copy).unwrap()
+            }
+        });
+        begun.recv().unwrap();
+        for _ in 0..APPENDS {
+            partition.append(batch(), NOW).unwrap();
+        }
+        assert!(!moving.is_finished());
+        drop(writing_checkpoints);
+        assert!(moving.join().unwrap());
+    });
+    assert_eq!(homes(&replicas), [vec![], vec![0]]);
+    assert_eq!(partition.log().end_offset(), Offset(APPENDS));
+}
+
+/// Enough for another thread to come to a lock.
+const APPENDS: i64 = 500;
 
 /// Transactions in all states before, while and after a partition moves.
 #[tokio::test(flavor = "multi_thread")]
