@@ -352,18 +352,31 @@ impl Partition {
         from: i64,
         limits: ReadLimits,
     ) -> Result<Option<ReadResult>, ReadError> {
-        // A partition with nothing new, the common case in a large session, is not searched.
-        let log = self.log();
-        let (start, end) = log.bounds();
-        if from < start.0 || from > end.0 {
-            return Err(ReadError::OutOfRange { requested: Offset(from), start, end });
-        }
-        if from >= limits.upper.0 || (limits.max_bytes == 0 && !limits.at_least_one) {
-            return Ok(None);
-        }
-        match isolation {
-            Isolation::ReadUncommitted => log.read(Offset(from), limits).map(Some),
-            Isolation::ReadCommitted => log.read_committed(Offset(from), limits).map(Some),
+        self.ask(|log| {
+            // A partition with nothing new, the common case in a large session, is not searched.
+            let (start, end) = log.bounds();
+            if from < start.0 || from > end.0 {
+                return Err(ReadError::OutOfRange { requested: Offset(from), start, end });
+            }
+            if from >= limits.upper.0 || (limits.max_bytes == 0 && !limits.at_least_one) {
+                return Ok(None);
+            }
+            match isolation {
+                Isolation::ReadUncommitted => log.read(Offset(from), limits).map(Some),
+                Isolation::ReadCommitted => log.read_committed(Offset(from), limits).map(Some),
+            }
+        })
+    }
+
+    /// What `question` finds in the log; asked again if another one took its place meanwhile, as
+    /// the one that was left is offline, although nothing is lost.
+    pub fn ask<T>(&self, question: impl Fn(&Log) -> T) -> T {
+        loop {
+            let place = self.place();
+            let answer = question(&place.log);
+            if Arc::ptr_eq(&place, &self.place.load()) {
+                return answer;
+            }
         }
     }
 
@@ -447,7 +460,7 @@ impl Partition {
             Some(Ok(()))
         } else if self.is_gone() {
             Some(Err(Uncommitted::Gone))
-        } else if self.log().offline().is_some() {
+        } else if self.ask(|log| log.offline().is_some()) {
             Some(Err(Uncommitted::Offline))
         } else {
             None

@@ -89,23 +89,25 @@ fn find(
     isolation: Isolation,
 ) -> Result<Option<FoundOffset>, Refusal> {
     partition.check_epoch(asked.current_leader_epoch)?;
-    let log = partition.log();
     let end = partition.visible_end(isolation);
     let bound = |offset: Offset, leader_epoch: Option<LeaderEpoch>| FoundOffset {
         timestamp: Timestamp::NONE,
         offset,
         leader_epoch: leader_epoch.unwrap_or(LeaderEpoch::UNKNOWN),
     };
-    Ok(match target {
-        Target::Latest => Some(bound(end, Some(partition.leader_epoch()))),
+    let found = partition.ask(|log| match target {
+        Target::Latest => Ok(Some(bound(end, Some(partition.leader_epoch())))),
         Target::Earliest => {
             let start = log.start_offset();
-            Some(bound(start, log.epoch_of(start)))
+            Ok(Some(bound(start, log.epoch_of(start))))
         }
-        Target::Tiered => None,
-        Target::MaxTimestamp => log.max_timestamp()?.filter(|found| found.offset < end),
-        Target::At(timestamp) => log.find_by_timestamp(timestamp, end)?,
-    })
+        Target::Tiered => Ok(None),
+        Target::MaxTimestamp => {
+            log.max_timestamp().map(|found| found.filter(|found| found.offset < end))
+        }
+        Target::At(timestamp) => log.find_by_timestamp(timestamp, end),
+    });
+    Ok(found?)
 }
 
 fn answer(

@@ -356,6 +356,29 @@ async fn who_writes_does_not_wait_for_the_checkpoints_of_the_directory_that_a_lo
     assert_eq!(partition.log().end_offset(), Offset(APPENDS));
 }
 
+#[tokio::test]
+async fn a_log_that_is_exchanged_while_somebody_looks_at_it_is_not_offline() {
+    let disks = [SimDisk::new(), SimDisk::new()];
+    let replicas = world_on(&disks, 1);
+    let partition = partition(&replicas, 0);
+    partition.append(batch(), NOW).unwrap();
+    let (one, copy) = nearly_moved(&replicas, 1);
+    let place = partition.place();
+    let offline = partition.ask(|log| {
+        if Arc::ptr_eq(&place, &partition.place()) {
+            assert!(replicas.finish(&one, &place, &copy).unwrap());
+            assert!(log.offline().is_some());
+        }
+        log.offline()
+    });
+    assert_eq!(offline, None);
+    // One that is offline for good is.
+    disks[1].inject(Fault::once(Call::Sync, ".log"));
+    partition.append(batch(), NOW).unwrap();
+    assert!(partition.log().flush().is_err());
+    assert!(partition.ask(|log| log.offline()).is_some());
+}
+
 /// Enough for another thread to come to a lock.
 const APPENDS: i64 = 500;
 
