@@ -242,21 +242,27 @@ impl Replicas {
         let caught_up = self.catch_up(one, source, &copy).and_then(|()| copy.flush());
         let caught_up = caught_up.and_then(|()| self.catch_up(one, source, &copy));
         if caught_up.is_err() || !self.mover.settle(one) {
-            if let Err(error) = copy.abandon(&target.dir) {
-                warn!(?partition, %error, "an unfinished copy stays until the next start");
-            }
+            abandon(one, copy);
             return caught_up.map(|()| false);
         }
-        self.finish(one, &place, &copy)
+        self.finish(one, &place, copy)
     }
 
-    /// The last step; whether it was made.
+    /// The last step; whether it was made. Else nothing is left of the copy.
     pub(super) fn finish(
         &self,
         one: &Move,
         place: &Place,
-        copy: &FutureLog,
+        copy: FutureLog,
     ) -> Result<bool, ManagerError> {
+        let finished = self.exchange(one, place, &copy);
+        if !matches!(finished, Ok(true)) {
+            abandon(one, copy);
+        }
+        finished
+    }
+
+    fn exchange(&self, one: &Move, place: &Place, copy: &FutureLog) -> Result<bool, ManagerError> {
         let Move { partition, target, .. } = one;
         let step = target.dir.last_step();
         let finish = |source: &Log| {
@@ -264,7 +270,12 @@ impl Replicas {
             step.take_over(copy, source, self.clock.now())
         };
         let Some(left) = partition.exchange_log(target, finish)? else { return Ok(false) };
-        self.remove_partition_later(partition, &place.volume.dir, left);
+        match left {
+            Ok(left) => self.remove_partition_later(partition, &place.volume.dir, left),
+            Err(error) => {
+                warn!(?partition, %error, "the log that was moved stays where it was, too");
+            }
+        }
         Ok(true)
     }
 
@@ -309,6 +320,12 @@ impl Replicas {
                 }
             }
         }
+    }
+}
+
+fn abandon(one: &Move, copy: FutureLog) {
+    if let Err(error) = copy.abandon(&one.target.dir) {
+        warn!(partition = ?one.partition, %error, "an unfinished copy stays until the next start");
     }
 }
 

@@ -264,12 +264,12 @@ impl Partition {
     }
 
     /// Puts the log that `finish` makes in `target` in the place of this one, while nobody writes,
-    /// and deletes this one. `None` if the topic was deleted.
+    /// and deletes this one, which may fail. `None` if the topic was deleted.
     pub(super) fn exchange_log(
         self: &Arc<Self>,
         target: &Arc<Volume>,
         finish: impl FnOnce(&Log) -> Result<Arc<Log>, ManagerError>,
-    ) -> Result<Option<DeletedPartition>, ManagerError> {
+    ) -> Result<Option<Result<DeletedPartition, ManagerError>>, ManagerError> {
         let left = {
             let _nobody_writes = self.moving.write().unwrap_or_else(PoisonError::into_inner);
             if self.is_gone() {
@@ -283,7 +283,7 @@ impl Partition {
         };
         // Whoever waits for what was synced on the way is told.
         self.request_sync();
-        left.map(Some)
+        Ok(Some(left))
     }
 
     /// Ends the partition's log, wherever it is by then.

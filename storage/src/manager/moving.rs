@@ -45,7 +45,8 @@ impl Manager {
     /// alone from now on.
     ///
     /// # Errors
-    /// [`ManagerError::Present`] if the partition's log is in this directory already.
+    /// [`ManagerError::Present`] if the partition's log is in this directory already. A log that an
+    /// earlier move could not take away is no longer the partition's, and goes.
     pub fn begin_copy(
         &self,
         name: &PartitionName,
@@ -57,7 +58,12 @@ impl Manager {
         let begins = first_batch(source).map_err(|error| copy_error(name, error))?;
         let _turn = self.turn();
         if self.disk.exists(&self.dir(name)) {
-            return Err(ManagerError::Present { name: name.clone() });
+            let found = meta::load_topic_id(&*self.disk, &self.dir(name))?.whole();
+            if self.get(name).is_some() || found != Some(topic_id) {
+                return Err(ManagerError::Present { name: name.clone() });
+            }
+            warn!(%name, dir = %self.root.display(), "deleting what an earlier move left");
+            self.rename_away(name, found)?.remove(&*self.disk)?;
         }
         let future = name.future(topic_id).ok_or_else(|| ManagerError::BadName {
             topic: name.topic().to_owned(),

@@ -1,6 +1,6 @@
 //! Several log directories: they fail one by one, and partitions move between them.
 
-use std::path::PathBuf;
+use std::{cell::RefCell, path::PathBuf};
 
 use milena_protocol::{ProducerEpoch, ProducerId, state::metadata::RegisterBrokerRecord};
 use milena_storage::{log::ReadLimits, manager::FutureLog, producers::EndMarker};
@@ -338,7 +338,7 @@ async fn who_writes_does_not_wait_for_the_checkpoints_of_the_directory_that_a_lo
         let writing_checkpoints = one.target.dir.last_step();
         let (begins, begun) = std::sync::mpsc::channel();
         let moving = scope.spawn({
-            let (replicas, one, place, copy) = (&replicas, &one, &place, &copy);
+            let (replicas, one, place) = (&replicas, &one, &place);
             move || {
                 begins.send(()).unwrap();
                 replicas.finish(one, place, copy).unwrap()
@@ -364,9 +364,10 @@ async fn a_log_that_is_exchanged_while_somebody_looks_at_it_is_not_offline() {
     partition.append(batch(), NOW).unwrap();
     let (one, copy) = nearly_moved(&replicas, 1);
     let place = partition.place();
+    let copy = RefCell::new(Some(copy));
     let offline = partition.ask(|log| {
-        if Arc::ptr_eq(&place, &partition.place()) {
-            assert!(replicas.finish(&one, &place, &copy).unwrap());
+        if let Some(copy) = copy.take() {
+            assert!(replicas.finish(&one, &place, copy).unwrap());
             assert!(log.offline().is_some());
         }
         log.offline()
@@ -377,6 +378,45 @@ async fn a_log_that_is_exchanged_while_somebody_looks_at_it_is_not_offline() {
     partition.append(batch(), NOW).unwrap();
     assert!(partition.log().flush().is_err());
     assert!(partition.ask(|log| log.offline()).is_some());
+}
+
+/// Directories of logs, whole or not.
+fn directories(disk: &SimDisk, root: &str) -> Vec<String> {
+    let entries = disk.read_dir(Path::new(root)).unwrap();
+    entries.into_iter().filter(|it| it.is_dir).map(|it| it.name).collect()
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_copy_whose_topic_goes_before_the_last_step() {
+    let disks = [SimDisk::new(), SimDisk::new()];
+    let replicas = world_on(&disks, 1);
+    let partition = partition(&replicas, 0);
+    partition.append(batch(), NOW).unwrap();
+    let (one, copy) = nearly_moved(&replicas, 1);
+    assert_eq!(directories(&disks[1], "/data2").len(), 1);
+    let place = partition.place();
+    replicas.changed(&image_of(1), &Arc::new(Image::default()));
+    assert!(!replicas.finish(&one, &place, copy).unwrap());
+    assert_eq!(directories(&disks[1], "/data2"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_log_that_could_not_be_deleted_after_its_move_is_not_in_the_way_of_one_back() {
+    let disks = [SimDisk::new(), SimDisk::new()];
+    let replicas = world_on(&disks, 1);
+    let partition = partition(&replicas, 0);
+    partition.append(batch(), NOW).unwrap();
+    disks[0].inject(Fault::once(Call::Rename, "t-0"));
+    for (target, expected) in [(1, [vec![], vec![0]]), (0, [vec![0], vec![]])] {
+        let (one, copy) = nearly_moved(&replicas, target);
+        let place = partition.place();
+        assert!(replicas.finish(&one, &place, copy).unwrap(), "to {target}");
+        replicas.mover.done();
+        assert_eq!(homes(&replicas), expected);
+        assert_eq!(directories(&disks[0], "/data1"), ["t-0"]);
+        partition.append(batch(), NOW).unwrap();
+    }
+    assert_eq!(partition.log().end_offset(), Offset(3));
 }
 
 /// Enough for another thread to come to a lock.
