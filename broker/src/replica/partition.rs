@@ -257,8 +257,8 @@ impl Partition {
         Ok(appended.last_offset.next())
     }
 
-    /// Has something written to the log, which does not move meanwhile.
-    pub(super) fn write<T>(&self, act: impl FnOnce(&Log) -> T) -> T {
+    /// Has something written to the log, or noted in it, which does not move meanwhile.
+    pub fn write<T>(&self, act: impl FnOnce(&Log) -> T) -> T {
         let _stays = self.moving.read().unwrap_or_else(PoisonError::into_inner);
         act(&self.place.load().log)
     }

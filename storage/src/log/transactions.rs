@@ -74,6 +74,13 @@ impl Log {
         self.writer().producers.begin_verification(producer, epoch, first_sequence, bumps, now)
     }
 
+    /// Takes the questions over from `other`, which this is a copy of: what was asked about there is
+    /// appended here, and no guard is used twice.
+    pub(crate) fn take_verifications(&self, other: &Self) {
+        let verifications = other.writer().producers.take_verifications();
+        self.writer().producers.put_verifications(verifications);
+    }
+
     pub fn census(&self) -> Census {
         self.writer().producers.census()
     }

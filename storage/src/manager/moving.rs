@@ -165,6 +165,7 @@ impl LastStep<'_> {
             if let Some(epoch) = source.latest_epoch() {
                 log.assign_epoch(epoch);
             }
+            log.take_verifications(source);
             Ok(log)
         });
         if taken.is_err() {

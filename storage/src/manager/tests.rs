@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use milena_protocol::{Offset, Uuid, compression::Codec, records::BatchBuilder};
+use milena_protocol::{
+    Offset, ProducerEpoch, ProducerId, Uuid, compression::Codec, records::BatchBuilder,
+};
 
 use super::*;
 use crate::{
     compaction::{Pace, Pass, Policy},
     fs::sim::SimDisk,
-    log::tests::{NOW, append, batch, client, everything, read_all, small},
+    log::{
+        Append, Origin,
+        tests::{NOW, append, batch, client, everything, read_all, small},
+    },
 };
 
 const ROOT: &str = "/data";
@@ -428,6 +433,33 @@ fn a_log_that_retention_emptied_while_it_was_copied_goes_on_where_it_ended() {
     while copy.copy_some(&source, NOW).unwrap() > 0 {}
     let moved = there.last_step().take_over(&copy, &source, NOW).unwrap();
     assert_is_continued(&disk, &moved, &source, there);
+}
+
+#[test]
+fn what_was_asked_about_before_a_move_is_appended_after_it_and_no_guard_comes_twice() {
+    let disk = SimDisk::new();
+    let (here, there) = (manager(&disk), other(&disk));
+    let config = LogConfig { verify_transactions: true, ..small() };
+    let source = here.create("a", id(1), 0, &Arc::new(config), NOW).unwrap();
+    let ask = |log: &Log, producer| {
+        log.begin_verification(ProducerId(producer), ProducerEpoch(0), 0, false, NOW).unwrap()
+    };
+    let write = |log: &Log, producer, guard| {
+        let builder = BatchBuilder::new(Codec::None).transactional(true);
+        let mut builder = builder.producer(ProducerId(producer), ProducerEpoch(0), 0);
+        builder.append(NOW, Some(b"key"), Some(b"value"), &[]).unwrap();
+        let verified = Append { origin: Origin::Verified(guard), ..client() };
+        log.append(builder.build().unwrap(), verified)
+    };
+    let (first, second) = (ask(&source, 1), ask(&source, 2));
+    let moved = move_to(&there, &source, None);
+    let third = ask(&moved, 3);
+    assert!(third != first && third != second);
+    assert!(write(&moved, 3, second).is_err(), "asked about another");
+    write(&moved, 1, first).unwrap();
+    write(&moved, 2, second).unwrap();
+    write(&moved, 3, third).unwrap();
+    assert_eq!(moved.end_offset(), Offset(3));
 }
 
 #[test]

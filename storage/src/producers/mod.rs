@@ -231,6 +231,15 @@ impl ProducerStates {
         Some(self.verifications.begin(producer, epoch, sequence, bumps, now))
     }
 
+    /// The questions that are not settled, and which guards were used, for the log's successor.
+    pub(crate) fn take_verifications(&mut self) -> Verifications {
+        std::mem::take(&mut self.verifications)
+    }
+
+    pub(crate) fn put_verifications(&mut self, verifications: Verifications) {
+        self.verifications = verifications;
+    }
+
     /// Notes that the log, and what the state knows of it, reaches to `end`: for batches that have
     /// no producer id.
     pub fn advance_end(&mut self, end: Offset) {

@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 
 use milena_protocol::{ProducerEpoch, ProducerId, Timestamp};
 
-/// Names one question that a coordinator is asked; never used twice while a log is open.
+/// Names one question that a coordinator is asked; never used twice while a log is open, wherever it moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VerificationGuard(u64);
 
 /// The questions that are not settled, at most [`QUESTIONS_MAX`]: beyond that the oldest ones are
 /// void.
 #[derive(Debug, Default)]
-pub(super) struct Verifications {
+pub(crate) struct Verifications {
     open: BTreeMap<ProducerId, Verification>,
     next: u64,
 }

@@ -57,7 +57,7 @@ impl Beginning {
     fn begin(&self) -> Option<VerificationGuard> {
         let Self { partition, producer, epoch, sequence, version, now } = self;
         let bumps = adds_partitions(*version);
-        partition.log().begin_verification(*producer, *epoch, *sequence, bumps, *now)
+        partition.write(|log| log.begin_verification(*producer, *epoch, *sequence, bumps, *now))
     }
 }
 
