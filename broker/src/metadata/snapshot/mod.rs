@@ -42,6 +42,8 @@ pub struct Snapshots {
     metadata: Arc<Metadata>,
     policy: Policy,
     clock: Arc<dyn Clock>,
+    /// What a start reads of one file.
+    bytes_max: u64,
     /// Known to be whole.
     last: Option<SnapshotId>,
     /// When that was taken, or when this run began.
@@ -67,6 +69,7 @@ impl Snapshots {
             policy,
             since: clock.monotonic(),
             clock,
+            bytes_max: FILE_BYTES_MAX,
             last: log.snapshot,
         }
     }
@@ -90,10 +93,21 @@ impl Snapshots {
         if self.last.is_some_and(|last| last >= id) {
             return Ok(());
         }
-        let bytes = file::encode(&image, self.epoch, appended.timestamp, self.clock.now())?;
-        self.check_room(bytes.len())?;
-        checkpoint::replace(&*self.disk, &self.log.dir().join(id.file_name()), &bytes)?;
-        info!(end = id.end, bytes = bytes.len(), "took a snapshot of the metadata");
+        let contents = file::encode(&image, self.epoch, appended.timestamp, self.clock.now())?;
+        let bytes = contents.len() as u64;
+        if bytes > self.bytes_max {
+            return Err(Unreadable::TooLarge { bytes }.into());
+        }
+        self.check_room(bytes)?;
+        let path = self.log.dir().join(id.file_name());
+        checkpoint::replace(&*self.disk, &path, &contents)?;
+        drop(contents);
+        // Once it counts, the log loses what no other snapshot may hold.
+        if let Err(reason) = read(&*self.disk, &path, id, self.bytes_max) {
+            self.disk.remove_file(&path)?;
+            return Err(reason.into());
+        }
+        info!(end = id.end, bytes, "took a snapshot of the metadata");
         lock(&self.appended).subtract(appended);
         self.since = self.clock.monotonic();
         let previous = self.last.replace(id);
@@ -104,9 +118,9 @@ impl Snapshots {
     }
 
     /// The log is not to find its last room taken.
-    fn check_room(&self, bytes: usize) -> io::Result<()> {
+    fn check_room(&self, bytes: u64) -> io::Result<()> {
         let available = self.disk.space(self.log.dir())?.available;
-        let wanted = RESERVE_BYTES.saturating_add(bytes as u64);
+        let wanted = RESERVE_BYTES.saturating_add(bytes);
         if available < wanted { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
@@ -136,7 +150,7 @@ pub(super) fn load(
     let mut found = (None, Image::default());
     let mut damaged = 0;
     for id in present(disk, dir)?.into_iter().rev() {
-        match read(disk, &dir.join(id.file_name()), id) {
+        match read(disk, &dir.join(id.file_name()), id, FILE_BYTES_MAX) {
             Ok(image) => {
                 found = (Some(id), image);
                 break;
@@ -194,6 +208,8 @@ impl From<io::Error> for LoadError {
 enum TakeError {
     Build(BuildError),
     Io(io::Error),
+    /// The next start could not read it.
+    Unreadable(Unreadable),
     Trim(TrimError),
 }
 
@@ -202,6 +218,7 @@ impl fmt::Display for TakeError {
         match self {
             Self::Build(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
+            Self::Unreadable(reason) => reason.fmt(f),
             Self::Trim(error) => error.fmt(f),
         }
     }
@@ -216,6 +233,12 @@ impl From<BuildError> for TakeError {
 impl From<io::Error> for TakeError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<Unreadable> for TakeError {
+    fn from(reason: Unreadable) -> Self {
+        Self::Unreadable(reason)
     }
 }
 
@@ -234,10 +257,10 @@ fn present(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<SnapshotId>> {
     Ok(ids)
 }
 
-fn read(disk: &dyn Disk, path: &Path, id: SnapshotId) -> Result<Image, Unreadable> {
+fn read(disk: &dyn Disk, path: &Path, id: SnapshotId, bytes_max: u64) -> Result<Image, Unreadable> {
     let file = disk.open(path, Mode::Read)?;
     let bytes = file.len()?;
-    let len = usize::try_from(bytes).ok().filter(|_| bytes <= FILE_BYTES_MAX);
+    let len = usize::try_from(bytes).ok().filter(|_| bytes <= bytes_max);
     let mut contents = vec![0; len.ok_or(Unreadable::TooLarge { bytes })?];
     file.read_exact_at(&mut contents, 0)?;
     file::decode(Bytes::from(contents), id.end)

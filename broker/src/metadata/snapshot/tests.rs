@@ -384,3 +384,37 @@ fn a_full_disk_puts_a_snapshot_off_and_leaves_the_log_its_room() {
     node.snapshots.keep_up();
     assert_eq!(snapshots_in(&sim), [6]);
 }
+
+#[test]
+fn a_snapshot_that_no_start_could_read_is_not_taken_and_the_log_stays_whole() {
+    let sim = SimDisk::new();
+    let mut node = Node::start(&sim).unwrap();
+    let bytes_max = std::mem::replace(&mut node.snapshots.bytes_max, 500);
+    for seed in 1..=10 {
+        assert!(node.create_topic(seed));
+        node.snapshots.keep_up();
+    }
+    let small = snapshots_in(&sim);
+    assert!(small.len() == 2 && small[1] < 10, "{small:?}");
+    assert_eq!(node.log.log.start_offset(), Offset(small[0]));
+    let before = node.image();
+    assert_eq!(Node::start(&sim.fork()).unwrap().image(), before);
+
+    node.snapshots.bytes_max = bytes_max;
+    node.snapshots.keep_up();
+    assert_eq!(snapshots_in(&sim), [small[1], 20]);
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_read_back_does_not_count() {
+    let sim = SimDisk::new();
+    let mut node = Node::start(&sim).unwrap();
+    for seed in 1..=4 {
+        assert!(node.create_topic(seed));
+        sim.inject(Fault::once(Call::Read, ".checkpoint"));
+        node.snapshots.keep_up();
+        assert_eq!(snapshots_in(&sim), [0; 0]);
+        sim.lift_faults();
+    }
+    assert_eq!(node.log.log.start_offset(), Offset(0));
+}
