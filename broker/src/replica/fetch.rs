@@ -102,8 +102,10 @@ fn attempt(
     terms: Terms,
 ) -> Result<Option<Vec<Served>>, SessionError> {
     let only_news = fetch.is_incremental();
+    let impossible = fetch.take_impossible();
     fetch.with(|session| {
-        let pass = Pass::over(session, replicas, terms, only_news);
+        let mut pass = Pass::over(session, replicas, terms, only_news);
+        pass.refuse(impossible);
         let enough = pass.urgent || pass.bytes >= terms.min_bytes || session.is_empty();
         enough.then(|| pass.settle(session))
     })
@@ -151,6 +153,18 @@ impl Pass {
             Look::News
         });
         pass
+    }
+
+    /// Answers for topics that the session does not have and will not remember.
+    fn refuse(&mut self, impossible: Vec<Interest<Arc<Partition>>>) {
+        self.urgent |= !impossible.is_empty();
+        self.served.extend(impossible.into_iter().map(|interest| Served {
+            topic: interest.topic,
+            index: interest.index,
+            partition: None,
+            outcome: Err(FetchError::Missing(Missing::Topic)),
+            place: NOWHERE,
+        }));
     }
 
     /// Makes the session remember what is being sent.
@@ -256,3 +270,6 @@ fn keys(fetch: &Fetch<Arc<Partition>>) -> Vec<FetchKey> {
         Fetch::Kept { kept, .. } => vec![FetchKey::Session(kept.id())],
     }
 }
+
+/// The place of what is in no session.
+const NOWHERE: usize = usize::MAX;

@@ -13,7 +13,8 @@ use crate::config::BrokerConfig;
 ///
 /// A full cache makes room for a new session by dropping the one that was unused longest, if that
 /// is longer than the eviction time; else the one with the fewest partitions among those older
-/// than the eviction time, if the new one has more. Thread-safe; one short lock.
+/// than the eviction time, if the new one has more. A request for what no topic can be called makes
+/// no session. Thread-safe; one short lock.
 #[derive(Debug)]
 pub struct FetchSessions<P: Watched> {
     slots_max: usize,
@@ -72,8 +73,9 @@ impl<P: Watched> FetchSessions<P> {
             if session_id != NO_SESSION {
                 self.end_session(session_id);
             }
+            let is_possible = wanted.iter().all(|interest| interest.topic.is_possible());
             let session = Session::new(wanted, by_id, isolation);
-            return Ok(if session_epoch == FINAL_EPOCH {
+            return Ok(if session_epoch == FINAL_EPOCH || !is_possible {
                 Fetch::Once(session)
             } else {
                 Fetch::Fresh(session)
@@ -89,6 +91,8 @@ impl<P: Watched> FetchSessions<P> {
             return Err(SessionError::TopicIdMismatch);
         }
         let before = session.len();
+        let (wanted, impossible): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|interest| interest.topic.is_possible());
         for interest in wanted {
             session.put(interest);
         }
@@ -97,7 +101,7 @@ impl<P: Watched> FetchSessions<P> {
         }
         if session.is_empty() {
             self.end_session(session_id);
-            return Ok(Fetch::Once(Session::new(Vec::new(), by_id, isolation)));
+            return Ok(Fetch::Once(Session::new(impossible, by_id, isolation)));
         }
         if session.len() > before && !self.has_room(session.len(), session_id) {
             self.end_session(session_id);
@@ -108,7 +112,7 @@ impl<P: Watched> FetchSessions<P> {
         *lock(&kept.usage) = Usage { last_used: now, partitions: session.len() };
         let epoch = session.epoch;
         drop(session);
-        Ok(Fetch::Kept { kept, epoch })
+        Ok(Fetch::Kept { kept, epoch, impossible })
     }
 
     /// Ends a fetch that has been answered and returns the session id that the client should use

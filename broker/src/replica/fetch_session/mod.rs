@@ -30,6 +30,16 @@ pub enum TopicRef {
     Id(Uuid),
 }
 
+impl TopicRef {
+    /// Whether there can be such a topic. A name that is too long is not worth the memory.
+    fn is_possible(&self) -> bool {
+        match self {
+            Self::Name(name) => name.len() <= NAME_BYTES_MAX,
+            Self::Id(_) => true,
+        }
+    }
+}
+
 /// Where a client stands in one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wants {
@@ -126,7 +136,8 @@ pub enum Fetch<P: Watched> {
     /// Becomes a session when it is answered, if there is room.
     Fresh(Session<P>),
     /// Belongs to a session; `epoch` is what the session must still be at when it is answered.
-    Kept { kept: Arc<Kept<P>>, epoch: i32 },
+    /// The session does not remember the `impossible`, which no topic can be called.
+    Kept { kept: Arc<Kept<P>>, epoch: i32, impossible: Vec<Interest<P>> },
 }
 
 impl<P: Watched> Fetch<P> {
@@ -137,7 +148,7 @@ impl<P: Watched> Fetch<P> {
     pub fn with<R>(&mut self, pass: impl FnOnce(&mut Session<P>) -> R) -> Result<R, SessionError> {
         match self {
             Self::Once(session) | Self::Fresh(session) => Ok(pass(session)),
-            Self::Kept { kept, epoch } => {
+            Self::Kept { kept, epoch, .. } => {
                 let mut session = kept.session();
                 if session.epoch == *epoch {
                     Ok(pass(&mut session))
@@ -145,6 +156,15 @@ impl<P: Watched> Fetch<P> {
                     Err(SessionError::InvalidEpoch)
                 }
             }
+        }
+    }
+
+    /// What is to be refused in this answer and is nowhere else in this fetch; for the first who
+    /// asks.
+    pub fn take_impossible(&mut self) -> Vec<Interest<P>> {
+        match self {
+            Self::Once(_) | Self::Fresh(_) => Vec::new(),
+            Self::Kept { impossible, .. } => std::mem::take(impossible),
         }
     }
 
@@ -161,6 +181,9 @@ pub enum SessionError {
     /// The session names topics by id and the request by name, or the other way round.
     TopicIdMismatch,
 }
+
+/// As many as a topic's name may have.
+const NAME_BYTES_MAX: usize = 249;
 
 #[cfg(test)]
 mod tests;

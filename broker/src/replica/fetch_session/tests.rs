@@ -392,3 +392,40 @@ fn twenty_thousand_new_sessions_leave_only_the_slots_filled() {
     }
     assert_eq!(sessions.len(), 100);
 }
+
+/// Asks for so many topics, of names that are too long.
+fn impossible(id: i32, epoch: i32, topics: usize) -> Ask<Probe> {
+    let name = |at: usize| format!("{at:0>32000}");
+    let wanted = (0..topics).map(|at| interest(&name(at), 0)).collect();
+    Ask { wanted, ..ask(id, epoch, &[], &[]) }
+}
+
+#[test]
+fn no_session_is_kept_for_names_that_no_topic_can_have() {
+    let sessions = sessions(1000);
+    for _ in 0..10 {
+        let mut fetch = sessions.begin(impossible(0, 0, 500), Duration::ZERO).unwrap();
+        assert_eq!(order(&mut fetch).len(), 500, "each has an answer");
+        assert_eq!(sessions.end(fetch, Duration::ZERO, || 7), NO_SESSION);
+    }
+    assert!(sessions.is_empty());
+    let longest = Ask { wanted: vec![interest(&"x".repeat(249), 0)], ..ask(0, 0, &[], &[]) };
+    let fetch = sessions.begin(longest, Duration::ZERO).unwrap();
+    assert_eq!(sessions.end(fetch, Duration::ZERO, || 7), 7);
+}
+
+#[test]
+fn a_session_does_not_remember_names_that_no_topic_can_have() {
+    let mut it = Settled::of(2);
+    let mut fetch = it.sessions.begin(impossible(it.id, 2, 3), Duration::ZERO).unwrap();
+    it.epoch = 2;
+    assert_eq!(quiet(&mut fetch), [0; 0]);
+    assert_eq!((fetch.take_impossible().len(), fetch.take_impossible().len()), (3, 0));
+    assert_eq!(it.sessions.end(fetch, Duration::ZERO, || 9), it.id);
+    assert_eq!(it.fetch(&[], &[]).with(|session| session.len()), Ok(2));
+
+    let mut last = impossible(it.id, 4, 1);
+    last.forgotten = ask(0, 0, &[], &[0, 1]).forgotten;
+    let mut fetch = it.sessions.begin(last, Duration::ZERO).unwrap();
+    assert_eq!(order(&mut fetch), [0], "the session is over, the question is answered");
+}
