@@ -1,7 +1,7 @@
 //! What handlers may call, in one struct. `wiring` fills it; everything in it is shared by all
 //! connections.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use milena_protocol::messages::cluster::api_versions::ApiVersion;
@@ -32,7 +32,7 @@ pub struct Services {
     pub replicas: Arc<Replicas>,
     pub groups: Arc<GroupCoordinator>,
     pub transactions: Arc<TransactionCoordinator>,
-    pub fetch_sessions: FetchSessions<Arc<Partition>>,
+    pub fetch_sessions: FetchSessions<Weak<Partition>>,
     pub identity: Identity,
     /// Every API served, as ApiVersions tells it: the side that lists them is above this one.
     pub apis: Vec<ApiVersion>,

@@ -1,6 +1,9 @@
 //! Serving a fetch: passes over its partitions until there is enough to send or the time is up.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use milena_protocol::{LeaderEpoch, Offset, wire::Records};
 use milena_storage::{
@@ -67,7 +70,7 @@ pub enum FetchError {
 /// Another request used the session in the meantime.
 pub async fn gather(
     replicas: &Replicas,
-    fetch: &mut Fetch<Arc<Partition>>,
+    fetch: &mut Fetch<Weak<Partition>>,
     terms: Terms,
     deadline: Option<Duration>,
 ) -> Result<Vec<Served>, SessionError> {
@@ -98,7 +101,7 @@ pub async fn gather(
 /// One pass, which is final if it found enough.
 fn attempt(
     replicas: &Replicas,
-    fetch: &mut Fetch<Arc<Partition>>,
+    fetch: &mut Fetch<Weak<Partition>>,
     terms: Terms,
 ) -> Result<Option<Vec<Served>>, SessionError> {
     let only_news = fetch.is_incremental();
@@ -121,7 +124,7 @@ struct Pass {
 
 impl Pass {
     fn over(
-        session: &mut Session<Arc<Partition>>,
+        session: &mut Session<Weak<Partition>>,
         replicas: &Replicas,
         terms: Terms,
         only_news: bool,
@@ -129,9 +132,11 @@ impl Pass {
         let mut pass = Self::default();
         session.pass(|place, interest| {
             let wants = interest.wants;
-            let outcome = resolve(interest, replicas)
+            let resolved = resolve(interest, replicas);
+            let partition = resolved.as_ref().ok().map(Arc::clone);
+            let outcome = resolved
                 .map_err(FetchError::Missing)
-                .and_then(|partition| look(partition, wants, terms, pass.bytes));
+                .and_then(|partition| look(&partition, wants, terms, pass.bytes));
             match &outcome {
                 Ok(found) => {
                     pass.bytes += found.records.len();
@@ -146,7 +151,7 @@ impl Pass {
             pass.served.push(Served {
                 topic: interest.topic.clone(),
                 index: interest.index,
-                partition: interest.partition().map(Arc::clone),
+                partition,
                 outcome,
                 place,
             });
@@ -156,7 +161,7 @@ impl Pass {
     }
 
     /// Answers for topics that the session does not have and will not remember.
-    fn refuse(&mut self, impossible: Vec<Interest<Arc<Partition>>>) {
+    fn refuse(&mut self, impossible: Vec<Interest<Weak<Partition>>>) {
         self.urgent |= !impossible.is_empty();
         self.served.extend(impossible.into_iter().map(|interest| Served {
             topic: interest.topic,
@@ -168,7 +173,7 @@ impl Pass {
     }
 
     /// Makes the session remember what is being sent.
-    fn settle(self, session: &mut Session<Arc<Partition>>) -> Vec<Served> {
+    fn settle(self, session: &mut Session<Weak<Partition>>) -> Vec<Served> {
         let mut last_with_records = None;
         for served in &self.served {
             let bounds = served.outcome.as_ref().ok().map(Found::bounds);
@@ -207,16 +212,18 @@ impl Found {
 
 /// The partition that an interest stands for, looked up again if it is not known yet or was
 /// deleted since.
-fn resolve<'a>(
-    interest: &'a mut Interest<Arc<Partition>>,
+fn resolve(
+    interest: &mut Interest<Weak<Partition>>,
     replicas: &Replicas,
-) -> Result<&'a Partition, Missing> {
-    if interest.partition().is_none_or(|partition| partition.is_gone()) {
-        interest.set_partition(None);
-        let found = replicas.topic(&interest.topic)?.partition(interest.index)?;
-        interest.set_partition(Some(found));
+) -> Result<Arc<Partition>, Missing> {
+    let known = interest.partition().and_then(Weak::upgrade);
+    if let Some(partition) = known.filter(|partition| !partition.is_gone()) {
+        return Ok(partition);
     }
-    interest.partition().map(|partition| &**partition).ok_or(Missing::Partition)
+    interest.set_partition(None);
+    let found = replicas.topic(&interest.topic)?.partition(interest.index)?;
+    interest.set_partition(Some(Arc::downgrade(&found)));
+    Ok(found)
 }
 
 /// Reads what fits behind the `taken` bytes that the response has already.
@@ -261,10 +268,11 @@ fn look(
 
 /// What to watch for a fetch: everything that it could find. The partitions of a session that is
 /// kept tell the session.
-fn keys(fetch: &Fetch<Arc<Partition>>) -> Vec<FetchKey> {
+fn keys(fetch: &Fetch<Weak<Partition>>) -> Vec<FetchKey> {
     match fetch {
         Fetch::Once(session) | Fetch::Fresh(session) => {
-            let found = session.interests().iter().filter_map(Interest::partition);
+            let asked = session.interests().iter().filter_map(Interest::partition);
+            let found = asked.filter_map(Weak::upgrade);
             found.map(|partition| FetchKey::Partition(partition.key())).collect()
         }
         Fetch::Kept { kept, .. } => vec![FetchKey::Session(kept.id())],

@@ -536,17 +536,22 @@ impl Partition {
     }
 }
 
-impl Watched for Arc<Partition> {
+/// One that was deleted has nothing more to tell.
+impl Watched for Weak<Partition> {
     fn watch(&self, changes: &Arc<Changes>, place: usize) {
-        self.watchers.add(changes, place);
+        if let Some(partition) = self.upgrade() {
+            partition.watchers.add(changes, place);
+        }
     }
 
     fn unwatch(&self, changes: &Arc<Changes>) {
-        self.watchers.remove(changes);
+        if let Some(partition) = self.upgrade() {
+            partition.watchers.remove(changes);
+        }
     }
 
     fn is_changing(&self) -> bool {
-        self.watchers.is_changing()
+        self.upgrade().is_some_and(|partition| partition.watchers.is_changing())
     }
 }
 

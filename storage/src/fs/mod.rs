@@ -24,7 +24,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>>;
     fn exists(&self, path: &Path) -> bool;
     fn remove_file(&self, path: &Path) -> io::Result<()>;
-    /// Removes the directory and all that is in it.
+    /// Removes the directory and all that is in it, which nobody uses any more: what is open may
+    /// be read on, or not.
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Replaces `to` if it exists.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;

@@ -59,11 +59,17 @@ impl Pool {
         self.shared.open.load(Ordering::Relaxed)
     }
 
-    /// Runs `act`, which takes the names of all that is at `path` and below.
-    fn orphan(&self, path: &Path, act: impl FnOnce(&dyn Disk) -> io::Result<()>) -> io::Result<()> {
+    /// Runs `act`, which takes the names of all that is at `path` and below, each of which `part`
+    /// prepares for that.
+    fn orphan(
+        &self,
+        path: &Path,
+        part: impl Fn(&Pooled),
+        act: impl FnOnce(&dyn Disk) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut state = self.shared.state();
         let held = state.at_and_below(path);
-        held.iter().for_each(|file| file.pin());
+        held.iter().for_each(|file| part(file));
         state.note_gone(path);
         let acted = act(&*self.shared.disk);
         // Before the files: the last holder of one takes it.
@@ -91,6 +97,7 @@ impl Disk for Pool {
             used: AtomicBool::new(true),
             dirty: AtomicBool::new(false),
             // It may have another name by now.
+            gone: AtomicBool::new(is_gone),
             pinned: AtomicBool::new(is_gone),
             sync_failed: AtomicBool::new(false),
         });
@@ -113,11 +120,11 @@ impl Disk for Pool {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.orphan(path, |disk| disk.remove_file(path))
+        self.orphan(path, Pooled::pin, |disk| disk.remove_file(path))
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.orphan(path, |disk| disk.remove_dir_all(path))
+        self.orphan(path, Pooled::forsake, |disk| disk.remove_dir_all(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -248,6 +255,8 @@ struct Pooled {
     /// Written to since it was last synced. It is not closed before it is: what a write that fails
     /// later has to say is said to those who have the file open.
     dirty: AtomicBool,
+    /// Its name is another file's by now, or nobody's: once closed it is not opened again.
+    gone: AtomicBool,
     /// Stays open until nobody holds it.
     pinned: AtomicBool,
     /// The sync before it was to be closed failed, of which nobody was told yet.
@@ -274,8 +283,7 @@ impl Pooled {
     fn reopen(&self, state: &mut State) -> io::Result<()> {
         let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none() {
-            if self.pinned.load(Ordering::Relaxed) {
-                // Its name is another file's by now, or nobody's.
+            if self.gone.load(Ordering::Relaxed) {
                 return Err(io::ErrorKind::NotFound.into());
             }
             *slot = Some(self.shared.disk.open(&self.path(), self.reopened_as)?);
@@ -286,6 +294,7 @@ impl Pooled {
 
     /// Keeps it open from now on. One that cannot be opened is lost with its name.
     fn pin(&self) {
+        self.gone.store(true, Ordering::Relaxed);
         self.pinned.store(true, Ordering::Relaxed);
         let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none()
@@ -294,6 +303,12 @@ impl Pooled {
             *slot = Some(file);
             self.shared.open.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// It goes with the directory that it is in, in which nobody has anything to look for: for
+    /// whoever still holds it, it is not opened, nor kept open once room is needed.
+    fn forsake(&self) {
+        self.gone.store(true, Ordering::Relaxed);
     }
 
     fn is_idle(&self) -> bool {

@@ -280,8 +280,8 @@ impl Manager {
     }
 
     /// Ends a partition: its log is offline, and its directory has another name, under which it
-    /// cannot come back. What holds the log or reads from it still can. A directory whose log could
-    /// not be opened goes, too.
+    /// cannot come back. What holds the log or reads from it still can, until the directory is
+    /// removed. A directory whose log could not be opened goes, too.
     ///
     /// # Errors
     /// [`ManagerError::NotOpen`] if there is neither, or what the disk reports; the log is offline

@@ -8,7 +8,10 @@
 //! Left out: followers (a replica id is refused with CLUSTER_AUTHORIZATION_FAILED) and preferred
 //! replicas.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use milena_protocol::{
     ErrorCode, Uuid,
@@ -76,7 +79,7 @@ fn ask(
     version: i16,
     isolation: Isolation,
     request: FetchRequest,
-) -> Ask<Arc<Partition>> {
+) -> Ask<Weak<Partition>> {
     let by_id = version >= FIRST_WITH_TOPIC_IDS;
     let partitions = request.topics.iter().map(|topic| topic.partitions.len()).sum();
     let mut wanted = Vec::with_capacity(partitions);
@@ -85,6 +88,7 @@ fn ask(
         let found = services.replicas.topic(&reference).ok();
         for partition in partitions {
             let found = found.as_ref().and_then(|it| it.partition(partition.partition).ok());
+            let found = found.as_ref().map(Arc::downgrade);
             wanted.push(interest(reference.clone(), &partition, found));
         }
     }
@@ -105,8 +109,8 @@ fn topic_ref(by_id: bool, id: Uuid, name: &Str) -> TopicRef {
 fn interest(
     topic: TopicRef,
     asked: &FetchPartition,
-    partition: Option<Arc<Partition>>,
-) -> Interest<Arc<Partition>> {
+    partition: Option<Weak<Partition>>,
+) -> Interest<Weak<Partition>> {
     let wants = Wants {
         fetch_offset: asked.fetch_offset,
         max_bytes: asked.partition_max_bytes,

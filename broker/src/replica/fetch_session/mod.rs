@@ -6,6 +6,7 @@
 //!
 //! Pure: time and random numbers are arguments. `P` is whatever the caller resolves a partition
 //! to; a session keeps it, so that a topic is looked up once per session and not once per request.
+//! A client may never come back to its session, so `P` is not to keep alive what was deleted.
 
 mod cache;
 mod changes;

@@ -46,6 +46,11 @@ struct World {
 impl World {
     /// Replicas that know no topic yet and whose threads do not run.
     fn on(disk: &SimDisk) -> Self {
+        Self::over(disk, Arc::new(disk.clone()))
+    }
+
+    /// The same, with `files` as the way to the disk.
+    fn over(disk: &SimDisk, files: Arc<dyn Disk>) -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
         let spawn = TokioSpawn::new(tokio::runtime::Handle::current());
         let identity = Identity {
@@ -54,7 +59,7 @@ impl World {
             new_cluster_id: "cluster".to_owned(),
             new_directory_id: Uuid([9; 16]),
         };
-        let dir = Manager::open(Arc::new(disk.clone()), Path::new(ROOT), identity).unwrap();
+        let dir = Manager::open(files, Path::new(ROOT), identity).unwrap();
         let config = BrokerConfig::from_settings(Settings::new()).unwrap();
         let replicas = Replicas::new(Parts {
             node_id: 1,

@@ -1,5 +1,9 @@
 //! Fetch sessions over a partition.
 
+use std::sync::Weak;
+
+use milena_storage::fs::Pool;
+
 use super::*;
 use crate::replica::{
     EpochError, TopicRef,
@@ -14,7 +18,7 @@ const TERMS: Terms =
 /// A session over `t-0` by a client that knows leader epoch 0.
 struct Client {
     world: World,
-    sessions: FetchSessions<Arc<Partition>>,
+    sessions: FetchSessions<Weak<Partition>>,
     id: i32,
     epoch: i32,
 }
@@ -22,7 +26,10 @@ struct Client {
 impl Client {
     /// One that has been told of all there is.
     async fn settled(settings: &[(&'static str, &'static str)]) -> Self {
-        let (world, _) = World::with_topic(settings);
+        Self::settled_in(World::with_topic(settings).0).await
+    }
+
+    async fn settled_in(world: World) -> Self {
         let sessions = FetchSessions::new(SLOTS, Duration::from_secs(120));
         let mut client = Self { world, sessions, id: 0, epoch: 0 };
         assert_eq!(client.next().await.len(), 1);
@@ -30,7 +37,7 @@ impl Client {
         client
     }
 
-    fn begin(&mut self) -> Fetch<Arc<Partition>> {
+    fn begin(&mut self) -> Fetch<Weak<Partition>> {
         let wants = Wants {
             fetch_offset: 0,
             max_bytes: 1 << 20,
@@ -108,4 +115,42 @@ async fn records_that_expire_move_the_start_that_is_told() {
     let served = client.next().await;
     assert_eq!(served.len(), 1, "what was read is gone");
     assert!(matches!(served[0].outcome, Err(FetchError::Read(_))));
+}
+
+#[tokio::test]
+async fn a_session_keeps_nothing_of_a_topic_that_was_deleted() {
+    const SETTINGS: &[(&str, &str)] =
+        &[("flush.policy", "os"), ("segment.bytes", "1024"), ("file.delete.delay.ms", "1000")];
+    let disk = SimDisk::new();
+    let pool = Pool::new(Arc::new(disk.clone()), 100);
+    let world = World::over(&disk, Arc::new(pool.clone()));
+    let before = pool.open_files();
+    world.start();
+    world.replicas.changed(&Image::default(), &Arc::new(image(SETTINGS)));
+    let mut client = Client::settled_in(world).await;
+    let log = {
+        let partition = client.world.partition();
+        for _ in 0..60 {
+            partition.append(batch(), NOW).unwrap();
+        }
+        assert!(partition.log().segment_count() > 2);
+        Arc::downgrade(&partition.log())
+    };
+    assert_eq!(client.next().await.len(), 1);
+    client.world.replicas.changed(&image(SETTINGS), &Arc::new(Image::default()));
+    let timers = Arc::clone(&client.world.replicas.shared.timers);
+    until("a timer", || timers.armed() > 0).await;
+    client.world.clock.advance(Duration::from_millis(1001));
+    let root = Path::new(ROOT);
+    let is_empty = || disk.read_dir(root).unwrap().iter().all(|entry| !entry.is_dir);
+    until("the directory to go", is_empty).await;
+    assert!(log.upgrade().is_none());
+    assert_eq!(pool.open_files(), before);
+
+    let served = client.next().await;
+    assert!(matches!(
+        served[..],
+        [Served { outcome: Err(FetchError::Missing(Missing::Topic)), .. }]
+    ));
+    client.world.replicas.close().await;
 }

@@ -96,8 +96,7 @@ fn a_file_is_found_under_its_new_name() {
 #[test]
 fn a_file_without_a_name_stays_readable() {
     let (_, pool) = pool(2);
-    let files = ["removed", "replaced", "dir/gone"].map(|name| {
-        pool.create_dir_all(Path::new("/data/dir")).unwrap();
+    let files = ["removed", "replaced"].map(|name| {
         let file = create(&pool, name);
         write(&*file, name, 0);
         file
@@ -106,11 +105,29 @@ fn a_file_without_a_name_stays_readable() {
     press(&pool);
     pool.remove_file(Path::new("/data/removed")).unwrap();
     pool.rename(Path::new("/data/new"), Path::new("/data/replaced")).unwrap();
-    pool.remove_dir_all(Path::new("/data/dir")).unwrap();
     press(&pool);
-    assert_eq!(files.each_ref().map(|file| read(&**file)), ["removed", "replaced", "dir/gone"]);
+    assert_eq!(files.each_ref().map(|file| read(&**file)), ["removed", "replaced"]);
     let named = pool.open(Path::new("/data/replaced"), Mode::Read).unwrap();
     assert_eq!(read(&*named), "another");
+}
+
+#[test]
+fn what_goes_with_its_directory_takes_no_descriptor() {
+    let (_, pool) = pool(8);
+    pool.create_dir_all(Path::new("/data/dir")).unwrap();
+    let files: Vec<_> = (0..20).map(|at| create(&pool, &format!("dir/{at}"))).collect();
+    let open = pool.open_files();
+    pool.remove_dir_all(Path::new("/data/dir")).unwrap();
+    assert_eq!(pool.open_files(), open);
+    pool.create_dir_all(Path::new("/data/dir")).unwrap();
+    write(&*create(&pool, "dir/0"), "another", 0);
+    assert_eq!(files[0].len().unwrap_err().kind(), io::ErrorKind::NotFound);
+    // Nor do those that were open keep others from having theirs.
+    let hot = create(&pool, "hot");
+    press(&pool);
+    hot.sync_data().unwrap();
+    assert!(files.iter().all(|file| file.len().is_err()));
+    assert!(pool.open_files() <= 8, "{} are open", pool.open_files());
 }
 
 #[test]
@@ -138,7 +155,7 @@ fn a_sync_that_failed_before_closing_is_told_to_the_next() {
 fn a_removal_that_fails_leaves_the_pool_to_others() {
     let (_, pool) = pool(5);
     let file = create(&pool, "a");
-    let failed = pool.orphan(Path::new(ROOT), |_| {
+    let failed = pool.orphan(Path::new(ROOT), Pooled::pin, |_| {
         // Whoever else had it lets go of it just then.
         drop(file);
         Err(io::ErrorKind::StorageFull.into())
