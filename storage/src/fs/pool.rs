@@ -72,6 +72,9 @@ impl Pool {
         held.iter().for_each(|file| part(file));
         state.note_gone(path);
         let acted = act(&*self.shared.disk);
+        if acted.is_ok() {
+            state.forget(&held);
+        }
         // Before the files: the last holder of one takes it.
         drop(state);
         acted
@@ -101,7 +104,9 @@ impl Disk for Pool {
             pinned: AtomicBool::new(is_gone),
             sync_failed: AtomicBool::new(false),
         });
-        state.files.insert((path, id), Arc::downgrade(&pooled));
+        if !is_gone {
+            state.files.insert((path, id), Arc::downgrade(&pooled));
+        }
         self.shared.count_in(&mut state, &pooled.itself);
         drop(state);
         Ok(pooled)
@@ -135,6 +140,7 @@ impl Disk for Pool {
         state.note_gone(to);
         let renamed = self.shared.disk.rename(from, to);
         if renamed.is_ok() {
+            state.forget(&replaced);
             moved.iter().for_each(|file| state.follow(file, from, to));
         }
         // Before the files: the last holder of one takes it.
@@ -227,6 +233,13 @@ impl State {
         below.filter_map(|(_, file)| file.upgrade()).collect()
     }
 
+    /// Files without a name are not found by one.
+    fn forget(&mut self, files: &[Arc<Pooled>]) {
+        for file in files {
+            self.files.remove(&(Arc::clone(&file.path()), file.id));
+        }
+    }
+
     /// Takes note of a file's new name, once `from` is called `to`.
     fn follow(&mut self, file: &Pooled, from: &Path, to: &Path) {
         let mut path = file.path();
@@ -294,7 +307,10 @@ impl Pooled {
 
     /// Keeps it open from now on. One that cannot be opened is lost with its name.
     fn pin(&self) {
-        self.gone.store(true, Ordering::Relaxed);
+        if self.gone.swap(true, Ordering::Relaxed) {
+            // What has the name now is another file.
+            return;
+        }
         self.pinned.store(true, Ordering::Relaxed);
         let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none()

@@ -131,6 +131,23 @@ fn what_goes_with_its_directory_takes_no_descriptor() {
 }
 
 #[test]
+fn a_file_that_was_lost_with_its_name_is_not_mistaken_for_its_successor() {
+    let (disk, pool) = pool(2);
+    let path = Path::new("/data/a");
+    let old = create(&pool, "a");
+    write(&*old, "old", 0);
+    press(&pool);
+    disk.inject(Fault::once(Call::Open, "/data/a"));
+    pool.remove_file(path).unwrap();
+    disk.lift_faults();
+    let new = create(&pool, "a");
+    write(&*new, "new", 0);
+    pool.remove_file(path).unwrap();
+    assert_eq!(old.len().unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(read(&*new), "new");
+}
+
+#[test]
 fn what_was_written_is_synced_before_it_is_closed() {
     let (disk, pool) = pool(2);
     let file = create(&pool, "a");
