@@ -22,7 +22,7 @@ pub trait Flushed: Send + Sync {
     fn log(&self) -> Arc<Log>;
 
     /// Everything below the offset survives a crash; or the log went offline, and nothing more of
-    /// it will ever be durable. Called by the syncing thread, which does nothing else meanwhile.
+    /// it will ever be durable; or it could not be tried, and is to be asked for again. Called by the syncing thread, which does nothing else meanwhile.
     fn flushed(&self, outcome: Result<Offset, FlushError>);
 }
 
@@ -84,7 +84,7 @@ impl SyncLoop {
             let log = owner.log();
             // What is appended from here on asks again, and may find itself synced already.
             log.set_awaits_sync(false);
-            owner.flushed(log.flush());
+            owner.flushed(log.try_flush());
             self.shared.done(&owner);
         }
     }

@@ -527,10 +527,15 @@ impl Partition {
             self.request_sync();
         } else if let Ok(flush_ms) = u64::try_from(config.flush_ms)
             && config.flush_ms < i64::MAX
-            && !self.flush_armed.swap(true, Ordering::AcqRel)
         {
+            self.flush_after(Duration::from_millis(flush_ms));
+        }
+    }
+
+    fn flush_after(self: &Arc<Self>, delay: Duration) {
+        if !self.flush_armed.swap(true, Ordering::AcqRel) {
             let timers = &self.shared.timers;
-            let due = timers.now().saturating_add(Duration::from_millis(flush_ms));
+            let due = timers.now().saturating_add(delay);
             timers.arm(due, Arc::clone(self) as Arc<dyn Expire>);
         }
     }
@@ -555,7 +560,7 @@ impl Watched for Weak<Partition> {
     }
 }
 
-/// The interval of `flush.ms` is over.
+/// The interval of `flush.ms` is over, or there may be a descriptor to sync with again.
 impl Expire for Partition {
     fn expire(&self) {
         self.flush_armed.store(false, Ordering::Release);
@@ -580,7 +585,12 @@ impl Flushed for Partition {
                 }
             }
             // Whoever waits for more than is synced waits in vain.
-            Err(_) => self.wake(),
+            Err(FlushError::Offline(_)) => self.wake(),
+            Err(FlushError::NoDescriptor) => {
+                if let Some(partition) = self.itself.upgrade() {
+                    partition.flush_after(SYNC_AGAIN_AFTER);
+                }
+            }
         }
     }
 }
@@ -676,5 +686,7 @@ pub enum EpochError {
     Unknown,
 }
 
+/// A connection or another that has files open may be gone by then.
+const SYNC_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// KIP-890's second part: a marker bumps its producer's epoch.
 const FIRST_WITH_EPOCH_BUMPS: i16 = 2;

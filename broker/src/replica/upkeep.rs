@@ -223,8 +223,8 @@ impl Replicas {
         for partition in self.partitions() {
             let lazy = partition.config().flush_policy != FlushPolicy::Ack;
             if lazy && partition.log().is_dirty() {
-                // The log has said why, if it failed.
-                let _ = partition.log().flush();
+                // The log has said why, if it failed; what could not be tried is tried again.
+                let _ = partition.log().try_flush();
             }
         }
         if let Some(snapshots) = &mut *lock(&self.upkeep.snapshots) {

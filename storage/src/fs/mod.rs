@@ -8,6 +8,7 @@ pub mod sim;
 use std::{fmt, io, io::IoSlice, path::Path, sync::Arc};
 
 use milena_protocol::wire::Source;
+use rustix::io::Errno;
 
 pub use pool::Pool;
 pub use real::RealDisk;
@@ -62,6 +63,12 @@ pub trait File: Source {
     fn map(&self, len: usize) -> io::Result<Mapping>;
     /// The same file as something that a frame can be sent from.
     fn as_source(self: Arc<Self>) -> Arc<dyn Source>;
+}
+
+/// Of the process (`EMFILE`) or of the machine (`ENFILE`). Nothing but opening a file needs one, so
+/// that of a call that fails with this nothing was done.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Held for as long as the directory is in use.

@@ -17,12 +17,12 @@ use std::{
 };
 
 use milena_protocol::wire::Source;
-use rustix::io::Errno;
 
-use super::{Disk, Entry, File, Lock, Mapping, Mode, Space};
+use super::{Disk, Entry, File, Lock, Mapping, Mode, Space, is_out_of_descriptors};
 
-/// A disk on top of another. The budget is exceeded by files in use at that moment, by those
-/// without a name, and by what is on its way to a socket.
+/// A disk on top of another. The budget is exceeded by files in use at that moment and by those
+/// without a name. What is on its way to sockets has half of it at most; what else is sent is read
+/// meanwhile.
 #[derive(Clone)]
 pub struct Pool {
     shared: Arc<Shared>,
@@ -32,6 +32,8 @@ struct Shared {
     disk: Arc<dyn Disk>,
     open_max: usize,
     open: AtomicUsize,
+    /// Of those, on their way to sockets.
+    lent: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -49,8 +51,8 @@ struct State {
 impl Pool {
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>, open_max: usize) -> Self {
-        let (open, state) = (AtomicUsize::new(0), Mutex::default());
-        Self { shared: Arc::new(Shared { disk, open_max, open, state }) }
+        let (open, lent) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { shared: Arc::new(Shared { disk, open_max, open, lent, state: Mutex::default() }) }
     }
 
     /// Files that have a descriptor now.
@@ -86,7 +88,7 @@ impl Disk for Pool {
         self.shared.make_room();
         let path: Arc<Path> = path.into();
         let id = self.shared.state().begin_opening(&path);
-        let opened = self.shared.disk.open(&path, mode);
+        let opened = self.shared.sparing(|| self.shared.disk.open(&path, mode));
         let mut state = self.shared.state();
         let is_gone = state.opening.remove(&id).is_some_and(|(_, is_gone)| is_gone);
         let file = opened?;
@@ -97,6 +99,7 @@ impl Disk for Pool {
             reopened_as: if mode == Mode::Read { Mode::Read } else { Mode::ReadWrite },
             path: Mutex::new(Arc::clone(&path)),
             slot: RwLock::new(Some(file)),
+            loans: AtomicUsize::new(0),
             used: AtomicBool::new(true),
             dirty: AtomicBool::new(false),
             // It may have another name by now.
@@ -117,7 +120,7 @@ impl Disk for Pool {
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>> {
-        self.shared.disk.read_dir(path)
+        self.shared.sparing(|| self.shared.disk.read_dir(path))
     }
 
     fn exists(&self, path: &Path) -> bool {
@@ -129,7 +132,8 @@ impl Disk for Pool {
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.orphan(path, Pooled::forsake, |disk| disk.remove_dir_all(path))
+        let remove = |disk: &dyn Disk| disk.remove_dir_all(path);
+        self.shared.sparing(|| self.orphan(path, Pooled::forsake, remove))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -149,7 +153,7 @@ impl Disk for Pool {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.shared.disk.sync_dir(path)
+        self.shared.sparing(|| self.shared.disk.sync_dir(path))
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {
@@ -157,36 +161,66 @@ impl Disk for Pool {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        self.shared.disk.lock(path)
+        self.shared.sparing(|| self.shared.disk.lock(path))
     }
 }
 
 impl Shared {
-    /// Closes files until there is room for one more, as far as any can be closed.
+    /// Makes room for one more as far as there are files to close, and for another while there are
+    /// too many: where most cannot be closed, the others are not to be opened and closed all the
+    /// time.
     fn make_room(&self) {
-        while self.open.load(Ordering::Relaxed) >= self.open_max && self.close_one() {}
+        for _ in 0..CLOSED_FOR_ONE_MAX {
+            if self.open.load(Ordering::Relaxed) < self.open_max || !self.close_one(LOOKS_MAX) {
+                break;
+            }
+        }
     }
 
-    fn close_one(&self) -> bool {
+    /// Runs `act`, again for as long as it lacks a descriptor and there is a file to close: what
+    /// else has files open takes more than was left to it.
+    fn sparing<R>(&self, mut act: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        for _ in 0..RETRIES_MAX {
+            match act() {
+                Err(error) if is_out_of_descriptors(&error) && self.close_any() => {}
+                done => return done,
+            }
+        }
+        act()
+    }
+
+    /// Closes one of all that can be closed. What was used since the hand came by is not passed by
+    /// twice.
+    fn close_any(&self) -> bool {
+        self.close_one(usize::MAX) || self.close_one(usize::MAX)
+    }
+
+    fn close_one(&self, looks_max: usize) -> bool {
         // Let go of after the lock: the last holder of a file takes it.
         let mut held = Vec::new();
-        let mut unsynced = None;
+        let mut unsynced: Option<Arc<Pooled>> = None;
         {
             let mut state = self.state();
-            for _ in 0..state.round.len().min(LOOKS_MAX) {
+            let mut is_closed = false;
+            for _ in 0..state.round.len().min(looks_max) {
                 let Some(next) = state.round.pop_front() else { break };
                 let Some(file) = next.upgrade() else { continue };
-                if file.is_idle() && !file.dirty.load(Ordering::Relaxed) && file.close() {
-                    held.push(file);
-                    return true;
-                }
-                if unsynced.is_none() && file.dirty.load(Ordering::Relaxed) && file.is_idle() {
+                let (is_idle, is_dirty) = (file.is_idle(), file.dirty.load(Ordering::Relaxed));
+                is_closed = is_idle && !is_dirty && file.close();
+                if is_idle && is_dirty && unsynced.is_none() {
                     unsynced = Some(Arc::clone(&file));
-                } else {
+                } else if !is_closed {
                     state.round.push_back(next);
                 }
                 file.used.store(false, Ordering::Relaxed);
                 held.push(file);
+                if is_closed {
+                    break;
+                }
+            }
+            if is_closed {
+                state.round.extend(unsynced.map(|file| Weak::clone(&file.itself)));
+                return true;
             }
         }
         let Some(file) = unsynced else { return false };
@@ -263,6 +297,8 @@ struct Pooled {
     path: Mutex<Arc<Path>>,
     /// Held for reading while the file is used.
     slot: RwLock<Option<Arc<dyn File>>>,
+    /// Sources that have the descriptor. It stays open meanwhile.
+    loans: AtomicUsize,
     /// Since the hand last came by.
     used: AtomicBool,
     /// Written to since it was last synced. It is not closed before it is: what a write that fails
@@ -284,12 +320,7 @@ impl Pooled {
                 return act(file);
             }
             self.shared.make_room();
-            let reopened = self.reopen(&mut self.shared.state());
-            match reopened {
-                // What else has files open takes more than was left to it.
-                Err(error) if is_out_of_descriptors(&error) && self.shared.close_one() => {}
-                reopened => reopened?,
-            }
+            self.shared.sparing(|| self.reopen(&mut self.shared.state()))?;
         }
     }
 
@@ -328,14 +359,23 @@ impl Pooled {
     }
 
     fn is_idle(&self) -> bool {
-        !self.used.load(Ordering::Relaxed) && !self.pinned.load(Ordering::Relaxed)
+        !self.used.load(Ordering::Relaxed) && !self.stays_open()
+    }
+
+    fn stays_open(&self) -> bool {
+        self.pinned.load(Ordering::Relaxed) || self.loans.load(Ordering::Relaxed) > 0
+    }
+
+    /// Another loan of a file costs nothing more.
+    fn may_be_lent(&self) -> bool {
+        self.loans.load(Ordering::Relaxed) > 0
+            || self.shared.lent.load(Ordering::Relaxed) < self.shared.open_max.div_ceil(2)
     }
 
     /// Closes it unless it is used at this moment, or is dirty or to stay open by now.
     fn close(&self) -> bool {
         let Ok(mut slot) = self.slot.try_write() else { return false };
-        let stays = self.dirty.load(Ordering::Relaxed) || self.pinned.load(Ordering::Relaxed);
-        if stays || slot.is_none() {
+        if self.dirty.load(Ordering::Relaxed) || self.stays_open() || slot.is_none() {
             return false;
         }
         *slot = None;
@@ -346,6 +386,9 @@ impl Pooled {
     fn close_synced(&self) -> bool {
         let Ok(mut slot) = self.slot.try_write() else { return false };
         let Some(file) = &*slot else { return false };
+        if self.stays_open() {
+            return false;
+        }
         if file.sync_data().is_err() {
             self.sync_failed.store(true, Ordering::Relaxed);
             self.pinned.store(true, Ordering::Relaxed);
@@ -419,9 +462,12 @@ impl File for Pooled {
     }
 
     fn as_source(self: Arc<Self>) -> Arc<dyn Source> {
-        // The descriptor stays for as long as the source does.
-        let source = self.with(|file| Ok(Arc::clone(file).as_source()));
-        source.unwrap_or(self)
+        if self.may_be_lent()
+            && let Ok(loan) = self.with(|file| Ok(Loan::of(&self, file)))
+        {
+            return Arc::new(loan);
+        }
+        self
     }
 }
 
@@ -446,6 +492,41 @@ impl Drop for Pooled {
     }
 }
 
+/// A file on its way to a socket, with its descriptor.
+#[derive(Debug)]
+struct Loan {
+    pooled: Arc<Pooled>,
+    file: Arc<dyn File>,
+}
+
+impl Loan {
+    /// With the slot of `pooled` in hand, which `file` is in.
+    fn of(pooled: &Arc<Pooled>, file: &Arc<dyn File>) -> Self {
+        if pooled.loans.fetch_add(1, Ordering::Relaxed) == 0 {
+            pooled.shared.lent.fetch_add(1, Ordering::Relaxed);
+        }
+        Self { pooled: Arc::clone(pooled), file: Arc::clone(file) }
+    }
+}
+
+impl Source for Loan {
+    fn read_exact_at(&self, buf: &mut [u8], position: u64) -> io::Result<()> {
+        self.file.read_exact_at(buf, position)
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.file.fd()
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if self.pooled.loans.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.pooled.shared.lent.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl fmt::Debug for Pooled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Pooled").field(&self.path()).finish()
@@ -461,13 +542,11 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// Of the process (`EMFILE`) or of the machine (`ENFILE`).
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-}
-
 /// Files that the hand passes before it gives up.
 const LOOKS_MAX: usize = 256;
+const CLOSED_FOR_ONE_MAX: usize = 2;
+/// Files that are closed for one that others take the room of.
+const RETRIES_MAX: usize = 100;
 
 #[cfg(test)]
 mod tests;

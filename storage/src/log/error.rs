@@ -113,9 +113,14 @@ pub enum ReadError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offline(pub Arc<str>);
 
-/// fdatasync failed: nothing written since the last success is certain, and it is not retried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlushError(pub Offline);
+pub enum FlushError {
+    /// fdatasync failed: nothing written since the last success is certain, and it is not retried.
+    Offline(Offline),
+    /// Not all of it could be tried, as there was no descriptor to be had. What was written is where
+    /// it was.
+    NoDescriptor,
+}
 
 /// A record found by its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +210,10 @@ impl fmt::Display for Offline {
 
 impl fmt::Display for FlushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self {
+            Self::Offline(offline) => offline.fmt(f),
+            Self::NoDescriptor => f.write_str("no descriptor is left to sync with"),
+        }
     }
 }
 

@@ -9,7 +9,11 @@ use milena_protocol::Offset;
 use tracing::warn;
 
 use super::{FlushError, Log, state::Mark};
-use crate::planted::{Bug, is_planted};
+use crate::{
+    fs::is_out_of_descriptors,
+    planted::{Bug, is_planted},
+    segment::Segment,
+};
 
 impl Log {
     /// Syncs what was appended before this call, and returns where that ends. Many may call; one
@@ -18,6 +22,15 @@ impl Log {
     /// # Errors
     /// The log is offline from then on.
     pub fn flush(&self) -> Result<Offset, FlushError> {
+        self.sync(true).map_err(|error| self.give_up(error))
+    }
+
+    /// The same for whoever can wait: where nothing but a descriptor is lacking, the log goes on.
+    ///
+    /// # Errors
+    /// [`FlushError::NoDescriptor`]: nothing is lost, and it may be tried again. Else the log is
+    /// offline from then on.
+    pub fn try_flush(&self) -> Result<Offset, FlushError> {
         self.sync(true)
     }
 
@@ -27,12 +40,21 @@ impl Log {
     /// # Errors
     /// The log is offline from then on.
     pub fn flush_sealed(&self) -> Result<Offset, FlushError> {
-        self.sync(false)
+        self.sync(false).map_err(|error| self.give_up(error))
+    }
+
+    fn give_up(&self, error: FlushError) -> FlushError {
+        match error {
+            FlushError::Offline(_) => error,
+            FlushError::NoDescriptor => {
+                FlushError::Offline(self.go_offline(format_args!("sync failed: {error}")))
+            }
+        }
     }
 
     fn sync(&self, with_active: bool) -> Result<Offset, FlushError> {
         let _turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.check_online().map_err(FlushError)?;
+        self.check_online().map_err(FlushError::Offline)?;
         let (target, active, sealed, directory) = {
             let mut state = self.state_mut();
             let directory = std::mem::take(&mut state.directory_unsynced);
@@ -61,7 +83,11 @@ impl Log {
         if let Err(error) = synced
             && !is_planted(Bug::FailedSyncIgnored)
         {
-            return Err(FlushError(self.go_offline(format_args!("sync failed: {error}"))));
+            if is_out_of_descriptors(&error) {
+                self.ask_again(sealed, directory);
+                return Err(FlushError::NoDescriptor);
+            }
+            return Err(FlushError::Offline(self.go_offline(format_args!("sync failed: {error}"))));
         }
         for segment in &sealed {
             // A hint that does not survive is missed, not needed; a full disk is no fault.
@@ -74,6 +100,14 @@ impl Log {
             state.flushed = target;
         }
         Ok(state.flushed.offset)
+    }
+
+    /// Leaves what could not be synced to the next sync, as far as it is still there.
+    fn ask_again(&self, mut sealed: Vec<Arc<Segment>>, directory: bool) {
+        let mut state = self.state_mut();
+        sealed.retain(|it| state.segments.iter().any(|held| Arc::ptr_eq(held, it)));
+        state.unsynced.splice(..0, sealed);
+        state.directory_unsynced |= directory;
     }
 
     /// Syncs everything, and saves what makes the next start a quick one. The log is not used
@@ -95,7 +129,9 @@ impl Log {
                 self.closed.store(true, Ordering::Release);
                 Ok(flushed)
             }
-            Err(error) => Err(FlushError(self.go_offline(format_args!("close failed: {error}")))),
+            Err(error) => {
+                Err(FlushError::Offline(self.go_offline(format_args!("close failed: {error}"))))
+            }
         }
     }
 

@@ -29,7 +29,7 @@ pub(crate) use self::{
     scan::{Located, Scan, ScanError, WholeScan},
 };
 use crate::{
-    fs::{Disk, File, Mode},
+    fs::{Disk, File, Mode, is_out_of_descriptors},
     index::{self, Extent, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex, TransactionIndex},
     log::config::LogConfig,
     planted::{Bug, is_planted},
@@ -268,6 +268,10 @@ impl Segment {
         position: u64,
     ) -> Result<(), WriteError> {
         self.file.write_all_at(slices, position).map_err(|error| {
+            if is_out_of_descriptors(&error) {
+                // It could not be opened, neither for this nor to be cut.
+                return WriteError::Undone(error);
+            }
             self.known.cut(position);
             match self.file.set_len(position) {
                 Ok(()) => WriteError::Undone(error),

@@ -36,6 +36,7 @@ use crate::{
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const ID: Uuid = Uuid([7; 16]);
 const ROOT: &str = "/data";
+const EMFILE: i32 = 24;
 
 struct World {
     disk: SimDisk,
@@ -181,6 +182,24 @@ async fn a_failed_sync_is_told_to_who_waits_and_to_all_who_come() {
     assert!(matches!(again, Err(AppendError::Offline(_))), "{again:?}");
     partition.flushed(partition.log().flush());
     assert_eq!(partition.high_watermark(), Offset(0), "it is not tried again");
+}
+
+#[tokio::test]
+async fn a_sync_that_lacked_a_descriptor_is_made_up_for_later() {
+    let (world, partition) =
+        World::with_topic(&[("flush.policy", "os"), ("segment.bytes", "1024")]);
+    for _ in 0..30 {
+        partition.append(batch(), NOW).unwrap();
+    }
+    let log = partition.log();
+    assert!(log.segment_count() > 1);
+    world.disk.inject(Fault::once(Call::SyncDir, "t-0").with_errno(EMFILE));
+    partition.flushed(log.try_flush());
+    assert_eq!((log.flushed_offset(), log.offline()), (Offset(0), None));
+    world.start();
+    world.clock.advance(Duration::from_millis(100));
+    until("another sync", || log.flushed_offset() == Offset(30)).await;
+    world.replicas.close().await;
 }
 
 #[tokio::test]

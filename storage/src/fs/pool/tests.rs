@@ -200,6 +200,43 @@ fn a_source_is_read_after_its_file_was_closed() {
 }
 
 #[test]
+fn what_is_sent_has_half_of_the_budget_and_the_rest_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let pool = Pool::new(Arc::new(RealDisk), 4);
+    let files: Vec<_> = (0..10)
+        .map(|at| {
+            let file = pool.open(&dir.path().join(at.to_string()), Mode::CreateNew).unwrap();
+            write(&*file, &at.to_string(), 0);
+            file
+        })
+        .collect();
+    let sources: Vec<_> = files.iter().map(|file| Arc::clone(file).as_source()).collect();
+    let again: Vec<_> = files.iter().map(|file| Arc::clone(file).as_source()).collect();
+    for (at, source) in sources.iter().chain(&again).enumerate() {
+        assert_eq!(source.fd().is_some(), at % 10 < 2, "source {at}");
+        let mut text = [0];
+        source.read_exact_at(&mut text, 0).unwrap();
+        assert_eq!(text, [b'0' + u8::try_from(at % 10).unwrap()]);
+        assert!(pool.open_files() <= 5, "{} are open", pool.open_files());
+    }
+    drop((sources, again, files));
+    assert_eq!((pool.open_files(), pool.shared.lent.load(Ordering::Relaxed)), (0, 0));
+}
+
+#[test]
+fn one_file_is_closed_for_another_however_lately_all_were_used() {
+    let (disk, pool) = pool(100);
+    disk.set_files_max(10);
+    let files: Vec<_> = (0..30).map(|at| create(&pool, &at.to_string())).collect();
+    for file in &files {
+        write(&**file, "text", 0);
+        pool.sync_dir(Path::new(ROOT)).unwrap();
+    }
+    assert!(files.iter().all(|file| read(&**file) == "text"));
+    assert_eq!(pool.read_dir(Path::new(ROOT)).unwrap().len(), 30);
+}
+
+#[test]
 fn files_are_opened_and_closed_under_the_hands_of_many() {
     let dir = tempfile::tempdir().unwrap();
     let pool = Pool::new(Arc::new(RealDisk), 3);

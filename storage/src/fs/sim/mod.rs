@@ -85,6 +85,12 @@ impl SimDisk {
         self.state().capacity = None;
     }
 
+    /// Of files and directories no more than `files` are open at a time: what needs another fails
+    /// with EMFILE.
+    pub fn set_files_max(&self, files: usize) {
+        self.state().files_max = Some(files);
+    }
+
     /// Puts a remark between the changes, such as "acknowledged offset 7".
     pub fn note(&self, remark: impl Into<String>) {
         self.state().log(Op::Note(remark.into()));
@@ -139,6 +145,7 @@ impl Disk for SimDisk {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
         let mut state = self.state();
         state.admit(Call::Open, path)?;
+        state.admit_descriptor()?;
         let node = match (state.find_file(path), mode) {
             (Ok(_), Mode::CreateNew) => return Err(ErrorKind::AlreadyExists.into()),
             (Ok(node), _) => node,
@@ -166,6 +173,7 @@ impl Disk for SimDisk {
     fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>> {
         let mut state = self.state();
         state.admit(Call::ReadDir, path)?;
+        state.admit_descriptor()?;
         state.read_dir(path)
     }
 
@@ -187,7 +195,9 @@ impl Disk for SimDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.state().sync_dir(path)
+        let mut state = self.state();
+        state.admit_descriptor()?;
+        state.sync_dir(path)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

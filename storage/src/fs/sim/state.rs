@@ -39,6 +39,7 @@ pub(super) struct State {
     open: BTreeMap<u64, usize>,
     pub(super) locks: BTreeSet<PathBuf>,
     pub(super) capacity: Option<u64>,
+    pub(super) files_max: Option<usize>,
     pub(super) faults: Vec<Fault>,
     pub(super) changes: u64,
     pub(super) reads: u64,
@@ -72,6 +73,7 @@ impl State {
             open: BTreeMap::new(),
             locks: BTreeSet::new(),
             capacity: None,
+            files_max: None,
             faults: Vec::new(),
             changes: 0,
             reads: 0,
@@ -88,6 +90,7 @@ impl State {
             open: BTreeMap::new(),
             locks: BTreeSet::new(),
             capacity: self.capacity,
+            files_max: self.files_max,
             faults: Vec::new(),
             changes: self.changes,
             reads: 0,
@@ -168,6 +171,15 @@ impl State {
                 self.open.remove(&node);
             }
         }
+    }
+
+    /// Whether there is a descriptor for one more file or directory.
+    pub(super) fn admit_descriptor(&self) -> io::Result<()> {
+        let open = self.open.values().sum::<usize>();
+        if self.files_max.is_some_and(|max| open >= max) {
+            return Err(io::Error::from_raw_os_error(EMFILE));
+        }
+        Ok(())
     }
 
     pub(super) fn find(&self, path: &Path) -> io::Result<u64> {
@@ -433,5 +445,6 @@ fn names(path: &Path) -> impl DoubleEndedIterator<Item = String> {
 }
 
 const ROOT: u64 = 0;
+const EMFILE: i32 = 24;
 /// Enough for any test that looks at them.
 pub const OPS_KEPT_MAX: usize = 1 << 20;

@@ -3,6 +3,7 @@
 mod basics;
 mod compact;
 mod crash;
+mod descriptors;
 mod gaps;
 mod lookups;
 mod model;
