@@ -20,6 +20,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// `NotFound` unless the mode creates, `AlreadyExists` for [`Mode::CreateNew`], and whatever
     /// the medium reports.
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>>;
+    /// `AlreadyExists` if anything is there; the one above it must be.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// What is directly in `path`, sorted by name.
     fn read_dir(&self, path: &Path) -> io::Result<Vec<Entry>>;
@@ -31,6 +33,10 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Replaces `to` if it exists.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// syncfs: all that was written so far at `path` and below, contents and names, whoever wrote
+    /// it, survives a crash once this returns. One call, where there would be several for each of
+    /// many files. The rest of the volume is synced with it.
+    fn sync_all(&self, path: &Path) -> io::Result<()>;
     fn space(&self, path: &Path) -> io::Result<Space>;
     /// Takes the lock file at `path` for as long as the value lives; `WouldBlock` if another
     /// process (or another holder in this one) has it.

@@ -115,6 +115,10 @@ impl Disk for Pool {
         Ok(pooled)
     }
 
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.shared.disk.create_dir(path)
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         self.shared.disk.create_dir_all(path)
     }
@@ -154,6 +158,10 @@ impl Disk for Pool {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.shared.sparing(|| self.shared.disk.sync_dir(path))
+    }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        self.shared.disk.sync_all(path)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

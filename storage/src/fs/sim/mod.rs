@@ -166,6 +166,10 @@ impl Disk for SimDisk {
         }))
     }
 
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.state().create_dir(path)
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         self.state().create_dir_all(path)
     }
@@ -198,6 +202,10 @@ impl Disk for SimDisk {
         let mut state = self.state();
         state.admit_descriptor()?;
         state.sync_dir(path)
+    }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        self.state().sync_all(path)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

@@ -224,17 +224,23 @@ impl State {
         self.add(parent, name, Node::File(Contents::default()))
     }
 
+    pub(super) fn create_dir(&mut self, path: &Path) -> io::Result<()> {
+        let (parent, name) = self.split(path)?;
+        if self.find(path).is_ok() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.change(Call::CreateDir, path, Op::CreateDir { path: path.to_owned() })?;
+        self.add(parent, name, Node::Dir(Dir::default()))?;
+        Ok(())
+    }
+
     pub(super) fn create_dir_all(&mut self, path: &Path) -> io::Result<()> {
         let mut so_far = PathBuf::from("/");
         for name in names(path) {
             so_far.push(name);
             match self.find(&so_far) {
                 Ok(node) => drop(self.dir(node)?),
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    let (parent, name) = self.split(&so_far)?;
-                    self.change(Call::CreateDir, path, Op::CreateDir { path: so_far.clone() })?;
-                    self.add(parent, name, Node::Dir(Dir::default()))?;
-                }
+                Err(error) if error.kind() == ErrorKind::NotFound => self.create_dir(&so_far)?,
                 Err(error) => return Err(error),
             }
         }
@@ -281,6 +287,27 @@ impl State {
         self.dir(dir)?.sync();
         self.forget_unreachable();
         Ok(())
+    }
+
+    /// As many changes as there are files and directories with something to sync. One that fails
+    /// does not keep the others.
+    pub(super) fn sync_all(&mut self, path: &Path) -> io::Result<()> {
+        let node = self.find(path)?;
+        let mut outcome = Ok(());
+        let names = self.dir(node)?.seen.clone();
+        for (name, inner) in names {
+            let at = path.join(name);
+            let synced = match self.nodes.get(&inner) {
+                Some(Node::Dir(_)) => self.sync_all(&at),
+                Some(Node::File(contents)) if !contents.is_synced() => self.sync_data(inner, &at),
+                _ => Ok(()),
+            };
+            outcome = outcome.and(synced);
+        }
+        if !self.dir(node)?.unsynced.is_empty() {
+            outcome = outcome.and(self.sync_dir(path));
+        }
+        outcome
     }
 
     pub(super) fn write(
