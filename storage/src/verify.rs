@@ -436,9 +436,11 @@ impl Verifier<'_> {
         let offsets = offsets.and_then(|index| Ok(index.entries()?));
         let times = TimeIndex::open_sealed(self.disk, &path(Kind::TimeIndex), base, max, extent);
         let times = times.and_then(|index| Ok(index.entries()?));
+        let offsets = self.entries(dir, base, Kind::OffsetIndex, extent, offsets)?;
+        let times = self.entries(dir, base, Kind::TimeIndex, extent, times)?;
         Ok(Indexes {
-            offsets: self.entries(dir, base, Kind::OffsetIndex, offsets)?.into_iter().peekable(),
-            times: self.entries(dir, base, Kind::TimeIndex, times)?.into_iter().peekable(),
+            offsets: offsets.into_iter().peekable(),
+            times: times.into_iter().peekable(),
             faults: Vec::new(),
         })
     }
@@ -448,10 +450,13 @@ impl Verifier<'_> {
         dir: &Path,
         base: Offset,
         kind: Kind,
+        extent: Extent,
         read: Result<Vec<T>, OpenError>,
     ) -> io::Result<Vec<T>> {
         match read {
             Ok(entries) => Ok(entries),
+            // The files come with the first batch.
+            Err(OpenError::Missing) if extent.log_bytes == 0 => Ok(Vec::new()),
             Err(OpenError::Io(error)) => Err(error),
             Err(error) => {
                 let fault = Fault::Index { reason: error.to_string() };

@@ -46,6 +46,23 @@ impl OffsetIndex {
         Ok(Self { base, table })
     }
 
+    /// An empty index whose file is made by [`OffsetIndex::make_file`], or with the first entries. A file
+    /// that is there already is removed.
+    pub fn absent(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        base: Offset,
+        bytes_max: u32,
+    ) -> io::Result<Self> {
+        table::remove(&**disk, path)?;
+        Ok(Self { base, table: Table::absent(Arc::clone(disk), path.to_owned(), bytes_max) })
+    }
+
+    /// Kafka's tools expect a file beside each log that has batches.
+    pub fn make_file(&self) -> io::Result<()> {
+        self.table.make_file()
+    }
+
     /// Opens the index of a segment that is no longer written: looks at its length and at its
     /// first and last entry now, and maps it when it is first asked.
     pub fn open_sealed(

@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     io::{ErrorKind, IoSlice},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
 };
 
@@ -64,6 +64,15 @@ impl<E: Entry> Table<E> {
     /// A table without entries whose file is made when the first of them is written.
     pub(super) fn absent(disk: Arc<dyn Disk>, path: PathBuf, bytes_max: u32) -> Self {
         Self::growing(disk, path, bytes_max, None, Vec::new())
+    }
+
+    /// Makes the file of a table that has none yet.
+    pub(super) fn make_file(&self) -> io::Result<()> {
+        let State { path, entries } = &mut *self.state_mut();
+        if let Entries::Growing { file: file @ None, .. } = entries {
+            *file = Some(self.disk.open(path, Mode::CreateOrOpen)?);
+        }
+        Ok(())
     }
 
     /// Opens a table to read it, after a look at its length and its first and last entry.
@@ -312,6 +321,14 @@ impl<E: Entry> Slots<'_, E> {
             }
         }
         low
+    }
+}
+
+/// Removes the file of a table, if it is there.
+pub(super) fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

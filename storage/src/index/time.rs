@@ -47,6 +47,22 @@ impl TimeIndex {
         Ok(Self { base, table })
     }
 
+    /// As [`super::OffsetIndex::absent`].
+    pub fn absent(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        base: Offset,
+        bytes_max: u32,
+    ) -> io::Result<Self> {
+        table::remove(&**disk, path)?;
+        Ok(Self { base, table: Table::absent(Arc::clone(disk), path.to_owned(), bytes_max) })
+    }
+
+    /// As [`super::OffsetIndex::make_file`].
+    pub fn make_file(&self) -> io::Result<()> {
+        self.table.make_file()
+    }
+
     /// As [`super::OffsetIndex::open_sealed`].
     pub fn open_sealed(
         disk: &Arc<dyn Disk>,

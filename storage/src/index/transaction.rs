@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -50,10 +49,8 @@ pub struct Aborts {
 impl TransactionIndex {
     /// An index without entries. A file that is there already is removed.
     pub fn create(disk: &Arc<dyn Disk>, path: &Path, base: Offset) -> io::Result<Self> {
-        match disk.remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(Self::absent(disk, path, base)),
-        }
+        table::remove(&**disk, path)?;
+        Ok(Self::absent(disk, path, base))
     }
 
     /// Opens the index of a segment that is no longer written; without a file there are no

@@ -186,6 +186,10 @@ impl Segment {
         let (mut aborts, aborts_lost) =
             aborts::open(disk, dir, base, TransactionIndex::open, extent)?;
         let at = |kind| dir.join(name::file_name(base, kind));
+        if log_bytes == 0 {
+            let segment = Self::with_new_indexes(disk, dir, base, file, aborts, sizes, now)?;
+            return Ok(Opened { segment, indexes_rebuilt: false, aborts_lost });
+        }
         let (offsets_at, times_at) = (at(Kind::OffsetIndex), at(Kind::TimeIndex));
         let max = sizes.bytes_max;
         let offsets = OffsetIndex::open_active(disk, &offsets_at, base, max, extent);
@@ -231,8 +235,16 @@ impl Segment {
     ) -> io::Result<Self> {
         let size = file.len()?;
         let at = |kind| dir.join(name::file_name(base, kind));
-        let offsets = OffsetIndex::create(disk, &at(Kind::OffsetIndex), base, sizes.bytes_max)?;
-        let times = TimeIndex::create(disk, &at(Kind::TimeIndex), base, sizes.bytes_max)?;
+        let (offsets_at, times_at) = (at(Kind::OffsetIndex), at(Kind::TimeIndex));
+        let max = sizes.bytes_max;
+        let (offsets, times) = if size == 0 {
+            // Most of very many partitions may never get a batch.
+            let offsets = OffsetIndex::absent(disk, &offsets_at, base, max)?;
+            (offsets, TimeIndex::absent(disk, &times_at, base, max)?)
+        } else {
+            let offsets = OffsetIndex::create(disk, &offsets_at, base, max)?;
+            (offsets, TimeIndex::create(disk, &times_at, base, max)?)
+        };
         Ok(Self::assemble(dir, base, file, size, (offsets, times, aborts), now))
     }
 
@@ -286,6 +298,11 @@ impl Segment {
         let BatchHeader { max_timestamp, .. } = batch.header;
         let last = batch.header.last_offset();
         let mut progress = self.progress();
+        if progress.newest.is_none()
+            && let Err(error) = self.offsets.make_file().and_then(|()| self.times.make_file())
+        {
+            warn!(dir = %self.dir.display(), base = self.base.0, %error, "no index file");
+        }
         if progress.newest.is_none_or(|newest| max_timestamp > newest.timestamp) {
             progress.newest = Some(TimeEntry { timestamp: max_timestamp, offset: last });
         }
