@@ -1,12 +1,12 @@
 //! `meta.properties` and `partition.metadata`: whose directory this is, and whose log.
 
-use std::{fmt, fmt::Write, io, path::Path};
+use std::{fmt, fmt::Write, io, io::IoSlice, path::Path, sync::Arc};
 
 use milena_protocol::Uuid;
 
 use crate::{
     checkpoint::{Found, read_text, replace},
-    fs::Disk,
+    fs::{Disk, File, Mode},
 };
 
 /// What `meta.properties` says of a data directory. Lines of `key=value`, as Java's `Properties`
@@ -141,6 +141,25 @@ pub fn save_topic_id(disk: &dyn Disk, dir: &Path, topic: Uuid) -> io::Result<()>
     replace(disk, &dir.join(PARTITION_FILE), partition_metadata(topic).as_bytes())
 }
 
+/// The same in a directory that has nothing yet, to be synced by the caller.
+pub(crate) fn begin_topic_id(
+    disk: &dyn Disk,
+    dir: &Path,
+    topic: Uuid,
+) -> io::Result<Arc<dyn File>> {
+    let file = disk.open(&dir.join(PARTITION_FILE), Mode::CreateNew)?;
+    file.write_all_at(&mut [IoSlice::new(partition_metadata(topic).as_bytes())], 0)?;
+    Ok(file)
+}
+
+/// Makes what a directory says durable, if it says anything, whoever wrote it.
+pub(crate) fn sync_topic_id(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    match disk.open(&dir.join(PARTITION_FILE), Mode::ReadWrite) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        opened => opened?.sync_data(),
+    }
+}
+
 fn partition_metadata(topic: Uuid) -> String {
     let lines = format!("version: 0\ntopic_id: {topic}\n");
     let checksum = crc32c::crc32c(lines.as_bytes());
@@ -175,7 +194,7 @@ const PARTITION_FILE: &str = "partition.metadata";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::{Mode, sim::SimDisk};
+    use crate::fs::sim::SimDisk;
 
     fn file(disk: &SimDisk, name: &str) -> String {
         match read_text(disk, &Path::new("/").join(name)).unwrap() {

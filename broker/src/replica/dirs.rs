@@ -1,10 +1,15 @@
 //! The log directories: what is found in them at the start, and what is in them now.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use milena_protocol::{Uuid, wire::Str};
 use milena_storage::{
     fs::Space,
+    log::LogConfig,
     manager::{Choice, Loaded, ManagerError, PartitionName},
 };
 use tracing::{error, info, warn};
@@ -40,7 +45,9 @@ impl Replicas {
     pub fn load(&self, image: &Image) -> Result<Vec<Uuid>, ManagerError> {
         let config = self.config.load();
         let threads = usize::try_from(config.recovery_threads_per_dir).unwrap_or(1);
-        let choose = |name: &PartitionName, id: Option<Uuid>| self.choose(image, name, id);
+        // One for all partitions of a topic, which come one after the other.
+        let last = Mutex::default();
+        let choose = |name: &PartitionName, id: Option<Uuid>| self.choose(image, name, id, &last);
         for volume in &self.volumes {
             let dir = &volume.dir;
             let loaded = match dir.load(threads, self.clock.now(), &choose) {
@@ -158,12 +165,24 @@ impl Replicas {
         dirs
     }
 
-    fn choose(&self, image: &Image, name: &PartitionName, id: Option<Uuid>) -> Choice {
+    fn choose(
+        &self,
+        image: &Image,
+        name: &PartitionName,
+        id: Option<Uuid>,
+        last: &Mutex<Option<(Uuid, Arc<LogConfig>)>>,
+    ) -> Choice {
         let Some(id) = id else { return Choice::Leave };
         match image.topic_by_id(id) {
             Some(topic) if is_partition_of(name, topic) => {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some((_, config)) = last.as_ref().filter(|(topic, _)| *topic == id) {
+                    return Choice::Open(Arc::clone(config));
+                }
                 let config = self.topic_config(name.topic(), image);
-                Choice::Open(Arc::new(log_config(&self.config.load(), &config)))
+                let config = Arc::new(log_config(&self.config.load(), &config));
+                *last = Some((id, Arc::clone(&config)));
+                Choice::Open(config)
             }
             Some(_) => Choice::Leave,
             // Without any metadata nothing says that the topic was deleted.

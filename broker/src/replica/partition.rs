@@ -286,11 +286,10 @@ impl Partition {
         Ok(Some(left))
     }
 
-    /// Ends the partition's log, wherever it is by then.
-    pub(super) fn delete_log(&self) -> Result<(Arc<Manager>, DeletedPartition), ManagerError> {
+    /// Where the log is; once the partition has left, it stays there.
+    pub(super) fn last_place(&self) -> Arc<Place> {
         let _stays = self.moving.read().unwrap_or_else(PoisonError::into_inner);
-        let dir = Arc::clone(&self.place.load().volume.dir);
-        dir.delete(&self.name).map(|deleted| (dir, deleted))
+        self.place()
     }
 
     pub(super) fn is_copying(&self) -> bool {

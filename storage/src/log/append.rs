@@ -199,6 +199,7 @@ impl Log {
         if self.must_roll(writer, bytes, appended.last_offset, newest, now, config) {
             self.roll(writer, first.base_offset, config, now)?;
         }
+        self.touch();
         self.write_out(writer, headers, batches)?;
 
         let mut position = writer.position;
@@ -309,6 +310,7 @@ impl Log {
         config: &LogConfig,
         now: Timestamp,
     ) -> Result<(), AppendError> {
+        self.touch();
         let next = Segment::create(&self.disk, &self.dir, base, IndexSizes::of(config), now)?;
         if config.preallocate
             && let Err(error) = next.allocate(config.segment_bytes)

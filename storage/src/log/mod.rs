@@ -19,7 +19,7 @@ mod transactions;
 mod trim;
 
 use std::{
-    fmt,
+    fmt, io,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -27,7 +27,7 @@ use std::{
     },
 };
 
-use milena_protocol::{LeaderEpoch, Offset};
+use milena_protocol::{LeaderEpoch, Offset, Timestamp};
 use tracing::error;
 
 pub use self::{
@@ -39,14 +39,15 @@ pub use self::{
     trim::{DeletedSegment, TrimError},
 };
 use self::{
-    state::{Epochs, State, Writer},
+    state::{Epochs, Mark, State, Writer},
     transactions::Stability,
 };
 use crate::{
     epochs::EpochEnd,
     fs::Disk,
-    recovery::{self, OpenError, Recovered},
-    segment::{Context, Segment},
+    producers::ProducerStates,
+    recovery::{self, Loaded, OpenError, Recovered},
+    segment::{Context, IndexSizes, Segment},
 };
 
 /// Safe to share; appends to different logs have nothing in common. Reads never wait for an
@@ -67,6 +68,8 @@ pub struct Log {
     offline: OnceLock<Offline>,
     /// In order: nothing may be written any more.
     closed: AtomicBool,
+    /// Files were written, made or taken away since the start made sure of them.
+    touched: AtomicBool,
     /// A syncer has this log in its queue.
     awaits_sync: AtomicBool,
 }
@@ -85,7 +88,47 @@ impl Log {
     ) -> Result<(Self, Recovered), OpenError> {
         let dir: Arc<Path> = dir.into();
         let loaded = recovery::load(&disk, &dir, &config, open)?;
-        let log = Self {
+        let report = loaded.report;
+        let log = Self::of(disk, dir, config, loaded);
+        log.gaps_below.store(open.cleaned_to.0, Ordering::Release);
+        // Of a log that is empty nothing but its name can be lost.
+        let has_bytes = log.size_bytes() > 0;
+        let was_mended = !open.clean_stop || report.indexes_rebuilt > 0;
+        log.touched.store(has_bytes && was_mended || report.leftovers > 0, Ordering::Release);
+        Ok((log, report))
+    }
+
+    /// Begins a log in a directory that has just been made. What it consists of is durable once
+    /// the caller has synced the directory.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub(crate) fn begin(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        config: Arc<LogConfig>,
+        now: Timestamp,
+    ) -> io::Result<Self> {
+        let dir: Arc<Path> = dir.into();
+        let (base, sizes) = (Offset::ZERO, IndexSizes::of(&config));
+        let active = Arc::new(Segment::create(&disk, &dir, base, sizes, now)?);
+        let end = Mark { offset: base, segment: base, position: 0 };
+        let state = State {
+            segments: vec![Arc::clone(&active)],
+            start: base,
+            end,
+            flushed: end,
+            unsynced: Vec::new(),
+            directory_unsynced: false,
+        };
+        let producers = ProducerStates::new(config.producer_expiration_ms);
+        let writer = Writer { active, position: 0, next: base, producers };
+        let (epochs, report) = (Epochs::default(), Recovered::default());
+        Ok(Self::of(disk, dir, config, Loaded { writer, state, epochs, report }))
+    }
+
+    fn of(disk: Arc<dyn Disk>, dir: Arc<Path>, config: Arc<LogConfig>, loaded: Loaded) -> Self {
+        Self {
             disk,
             dir,
             config: RwLock::new(config),
@@ -95,12 +138,12 @@ impl Log {
             flushing: Mutex::new(()),
             state: RwLock::new(loaded.state),
             epochs: RwLock::new(loaded.epochs),
-            gaps_below: AtomicI64::new(open.cleaned_to.0),
+            gaps_below: AtomicI64::new(0),
             offline: OnceLock::new(),
             closed: AtomicBool::new(false),
+            touched: AtomicBool::new(false),
             awaits_sync: AtomicBool::new(false),
-        };
-        Ok((log, loaded.report))
+        }
     }
 
     /// Where the files are; the name was given by whoever opened the log.
@@ -179,7 +222,16 @@ impl Log {
     /// A leader of this epoch begins at the end of the log.
     pub fn assign_epoch(&self, epoch: LeaderEpoch) {
         let writer = self.writer();
-        self.note_epoch(epoch, writer.next);
+        if self.latest_epoch() == Some(epoch) {
+            return;
+        }
+        let mut epochs = self.epochs_mut();
+        let count = epochs.cache.entries().len();
+        if epochs.cache.assign(epoch, writer.next) {
+            let drops_others = epochs.cache.entries().len() <= count;
+            epochs.dirty |= drops_others;
+            epochs.has_begun = true;
+        }
     }
 
     /// From here on no record is missing, other than by damage.
@@ -210,13 +262,20 @@ impl Log {
         self.awaits_sync.swap(on, Ordering::AcqRel)
     }
 
+    /// There are records of `epoch` from `start` on.
     fn note_epoch(&self, epoch: LeaderEpoch, start: Offset) {
-        if self.epochs().cache.latest().is_some_and(|latest| latest.epoch == epoch) {
+        let is_known = {
+            let epochs = self.epochs();
+            let latest = epochs.cache.latest();
+            !epochs.has_begun && latest.is_some_and(|latest| latest.epoch == epoch)
+        };
+        if is_known {
             return;
         }
         let mut epochs = self.epochs_mut();
         let news = epochs.cache.assign(epoch, start);
-        epochs.dirty |= news;
+        epochs.dirty |= news || epochs.has_begun;
+        epochs.has_begun = false;
     }
 
     /// The writer, if there is anything to write to. Once a partition is deleted its directory may
@@ -228,6 +287,11 @@ impl Log {
         }
         self.check_online()?;
         Ok(writer)
+    }
+
+    /// To be called before files are written, made or taken away.
+    fn touch(&self) {
+        self.touched.store(true, Ordering::Release);
     }
 
     fn check_online(&self) -> Result<(), Offline> {

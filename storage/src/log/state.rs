@@ -59,4 +59,7 @@ pub(crate) struct Epochs {
     pub(crate) cache: EpochCache,
     /// Not saved since the last change.
     pub(crate) dirty: bool,
+    /// The last epoch has no records yet, and is not saved for its own sake: what has none is
+    /// nobody's concern after a restart, which begins a new one, and a broker has many partitions.
+    pub(crate) has_begun: bool,
 }

@@ -110,8 +110,8 @@ impl Log {
         state.directory_unsynced |= directory;
     }
 
-    /// Syncs everything, and saves what makes the next start a quick one. The log is not used
-    /// afterwards.
+    /// Syncs everything, and saves what makes the next start a quick one. Of a log that was not
+    /// written to since it was opened there is nothing to do. The log is not used afterwards.
     ///
     /// # Errors
     /// What could not be saved is worked out again when the log is opened, unless it was the
@@ -119,11 +119,11 @@ impl Log {
     pub fn close(&self) -> Result<Offset, FlushError> {
         let mut writer = self.writer();
         let flushed = self.flush()?;
-        let saved = self
-            .save_epochs()
-            .and_then(|()| writer.active.sync_all())
-            .and_then(|()| self.save_all_aborted(flushed))
-            .and_then(|()| writer.producers.take_snapshot(&*self.disk, &self.dir));
+        let touched = self.touched.load(Ordering::Acquire);
+        let sync_all = || if touched { writer.active.sync_all() } else { Ok(()) };
+        let save_aborted = || if touched { self.save_all_aborted(flushed) } else { Ok(()) };
+        let saved = self.save_epochs().and_then(|()| sync_all()).and_then(|()| save_aborted());
+        let saved = saved.and_then(|()| writer.producers.take_snapshot(&*self.disk, &self.dir));
         match saved {
             Ok(_) => {
                 self.closed.store(true, Ordering::Release);

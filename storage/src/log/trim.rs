@@ -233,6 +233,7 @@ impl Log {
             return Err(io::Error::from(io::ErrorKind::NotFound).into());
         };
         let named = |error| read_error(end.offset, end.segment, error);
+        self.touch();
         // Readers first; then from the end, so that a crash leaves a log without gaps.
         self.show_truncated(keep, end);
         self.remove_files(gone)?;
@@ -253,6 +254,7 @@ impl Log {
         new_start: Offset,
         now: Timestamp,
     ) -> Result<(), TrimError> {
+        self.touch();
         let config = self.config();
         let sizes = IndexSizes::of(&config);
         let segments = self.state().segments.clone();
@@ -347,6 +349,7 @@ impl Log {
         segment: &Segment,
         stays: Option<Kind>,
     ) -> io::Result<DeletedSegment> {
+        self.touch();
         let mut files = Vec::new();
         for kind in Kind::ALL.into_iter().rev().filter(|kind| Some(*kind) != stays) {
             let path = segment.path(kind);

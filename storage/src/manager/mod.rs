@@ -13,6 +13,7 @@
 //! | `....<id>-delete/`                 | was a log; goes at the latest with the next start  |
 
 mod error;
+mod making;
 mod moving;
 mod name;
 mod noted;
@@ -35,6 +36,7 @@ use self::noted::Noted;
 pub(crate) use self::noted::{CLEANED, LOG_STARTS, RECOVERY_POINTS, take_starts, write_points};
 pub use self::{
     error::ManagerError,
+    making::DeletedPartition,
     moving::{FutureLog, LastStep},
     name::PartitionName,
 };
@@ -99,12 +101,6 @@ pub struct Loaded {
     pub name: PartitionName,
     pub topic_id: Option<Uuid>,
     pub outcome: Result<(Arc<Log>, Recovered), OpenError>,
-}
-
-/// A directory that is no partition's any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeletedPartition {
-    dir: PathBuf,
 }
 
 #[derive(Debug)]
@@ -196,6 +192,11 @@ impl Manager {
         self.open_logs().keys().cloned().collect()
     }
 
+    /// How many logs are open.
+    pub fn count(&self) -> usize {
+        self.open_logs().len()
+    }
+
     /// Opens the logs that are not open yet, on as many threads as told, each as `choose` says of
     /// its name and the topic id in it. One that cannot be opened does not keep the others.
     ///
@@ -208,7 +209,7 @@ impl Manager {
         choose: &(dyn Fn(&PartitionName, Option<Uuid>) -> Choice + Sync),
     ) -> Result<Vec<Loaded>, ManagerError> {
         let _turn = self.turn();
-        let mut wanted = Vec::new();
+        let (mut wanted, mut gone) = (Vec::new(), Vec::new());
         for name in self.directories()? {
             if self.get(&name).is_some() {
                 continue;
@@ -219,9 +220,19 @@ impl Manager {
                 Choice::Leave => info!(%name, "left alone"),
                 Choice::Delete => {
                     info!(%name, "deleting what its topic left");
-                    self.rename_away(&name, topic_id)?.remove(&*self.disk)?;
+                    gone.push(self.rename_away(&name, topic_id)?);
                 }
             }
+        }
+        if !gone.is_empty() {
+            // What loses its id first must not have a partition's name.
+            self.disk.sync_dir(&self.root)?;
+        }
+        for deleted in gone {
+            deleted.remove(&*self.disk)?;
+        }
+        if !self.clean_stop {
+            self.settle(&wanted.iter().map(|(name, ..)| name).collect::<Vec<_>>())?;
         }
         let next = AtomicUsize::new(0);
         let loaded = Mutex::new(Vec::with_capacity(wanted.len()));
@@ -241,60 +252,6 @@ impl Manager {
         let mut loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
         loaded.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(loaded)
-    }
-
-    /// The log of this partition: begun, or opened if its directory is there with the same topic
-    /// id. The directory survives a crash once this returns.
-    ///
-    /// # Errors
-    /// [`ManagerError::ForeignTopic`] if the directory belongs to another topic.
-    pub fn create(
-        &self,
-        topic: &str,
-        topic_id: Uuid,
-        partition: i32,
-        config: &Arc<LogConfig>,
-        now: Timestamp,
-    ) -> Result<Arc<Log>, ManagerError> {
-        let name = PartitionName::new(topic, partition)
-            .ok_or_else(|| ManagerError::BadName { topic: topic.to_owned(), partition })?;
-        let _turn = self.turn();
-        if let Some(open) = self.open_logs().get(&name) {
-            return if open.topic_id == Some(topic_id) {
-                Ok(Arc::clone(&open.log))
-            } else {
-                Err(ManagerError::ForeignTopic { name, found: open.topic_id, expected: topic_id })
-            };
-        }
-        let dir = self.dir(&name);
-        if self.disk.exists(&dir) {
-            self.adopt(&name, topic_id)?;
-        } else {
-            self.forget(&name)?;
-            self.disk.create_dir_all(&dir)?;
-            self.disk.sync_dir(&self.root)?;
-            meta::save_topic_id(&*self.disk, &dir, topic_id)?;
-        }
-        let opened = self.open_log(&name, Some(topic_id), config, now);
-        opened.map(|(log, _)| log).map_err(|error| ManagerError::Open { name, error })
-    }
-
-    /// Ends a partition: its log is offline, and its directory has another name, under which it
-    /// cannot come back. What holds the log or reads from it still can, until the directory is
-    /// removed. A directory whose log could not be opened goes, too.
-    ///
-    /// # Errors
-    /// [`ManagerError::NotOpen`] if there is neither, or what the disk reports; the log is offline
-    /// in any case.
-    pub fn delete(&self, name: &PartitionName) -> Result<DeletedPartition, ManagerError> {
-        let _turn = self.turn();
-        let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-        match &removed {
-            Some(open) => open.log.retire(),
-            None if self.disk.exists(&self.dir(name)) => {}
-            None => return Err(ManagerError::NotOpen { name: name.clone() }),
-        }
-        self.rename_away(name, removed.and_then(|open| open.topic_id))
     }
 
     /// Syncs and closes every log, and marks the directory as closed in order if that holds for
@@ -349,41 +306,6 @@ impl Manager {
         self.logs.write().unwrap_or_else(PoisonError::into_inner).insert(name, open);
     }
 
-    /// A directory that is there must be this topic's; one that a crash left without anything in
-    /// it becomes it.
-    fn adopt(&self, name: &PartitionName, topic_id: Uuid) -> Result<(), ManagerError> {
-        let dir = self.dir(name);
-        let found = meta::load_topic_id(&*self.disk, &dir)?.whole();
-        if found == Some(topic_id) {
-            return Ok(());
-        }
-        let is_empty = self.disk.read_dir(&dir)?.iter().all(|entry| !entry.name.ends_with(".log"));
-        if found.is_some() || !is_empty {
-            return Err(ManagerError::ForeignTopic {
-                name: name.clone(),
-                found,
-                expected: topic_id,
-            });
-        }
-        self.forget(name)?;
-        Ok(meta::save_topic_id(&*self.disk, &dir, topic_id)?)
-    }
-
-    fn rename_away(
-        &self,
-        name: &PartitionName,
-        topic_id: Option<Uuid>,
-    ) -> Result<DeletedPartition, ManagerError> {
-        let dir = self.root.join(name.deleted(topic_id.unwrap_or(Uuid::ZERO)));
-        if self.disk.exists(&dir) {
-            // Deleted, begun again under the same id, and deleted again.
-            self.disk.remove_dir_all(&dir)?;
-        }
-        self.disk.rename(&self.dir(name), &dir)?;
-        self.disk.sync_dir(&self.root)?;
-        Ok(DeletedPartition { dir })
-    }
-
     fn directories(&self) -> io::Result<Vec<PartitionName>> {
         let entries = self.disk.read_dir(&self.root)?;
         let directories = entries.iter().filter(|entry| entry.is_dir);
@@ -400,16 +322,6 @@ impl Manager {
 
     fn open_logs(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<PartitionName, Open>> {
         self.logs.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl DeletedPartition {
-    /// Frees the space. What a crash keeps from being removed goes with the next start.
-    ///
-    /// # Errors
-    /// What the disk reports.
-    pub fn remove(&self, disk: &dyn Disk) -> io::Result<()> {
-        disk.remove_dir_all(&self.dir)
     }
 }
 

@@ -63,7 +63,9 @@ impl Manager {
                 return Err(ManagerError::Present { name: name.clone() });
             }
             warn!(%name, dir = %self.root.display(), "deleting what an earlier move left");
-            self.rename_away(name, found)?.remove(&*self.disk)?;
+            let deleted = self.rename_away(name, found)?;
+            self.disk.sync_dir(&self.root)?;
+            deleted.remove(&*self.disk)?;
         }
         let future = name.future(topic_id).ok_or_else(|| ManagerError::BadName {
             topic: name.topic().to_owned(),

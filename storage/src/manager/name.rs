@@ -26,6 +26,12 @@ impl PartitionName {
         valid.then(|| Self { topic: topic.into(), partition })
     }
 
+    /// Another partition of the same topic; the topic's name is in memory once.
+    #[must_use]
+    pub fn sibling(&self, partition: i32) -> Option<Self> {
+        (partition >= 0).then(|| Self { topic: Arc::clone(&self.topic), partition })
+    }
+
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.topic

@@ -149,10 +149,7 @@ impl Manager {
             return Ok(());
         }
         let mut next = cleaned.clone();
-        next.retain(|(topic, partition), _| {
-            let name = PartitionName::new(topic, *partition);
-            name.is_some_and(|name| self.disk.exists(&self.dir(&name)))
-        });
+        next.retain(|key, _| self.has_directory(key));
         next.insert(key(name), to);
         checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
         *cleaned = next;
@@ -169,7 +166,7 @@ impl Manager {
         let _turn = self.noting();
         let gathered = self.gather(|| self.turn());
         let _settled = self.turn();
-        self.note(&gathered)
+        Ok(self.note(&gathered)?)
     }
 
     /// The recovery points of all logs, each after its epochs were saved under a lock of `turn`:
@@ -194,7 +191,7 @@ impl Manager {
     }
 
     /// Writes down what was gathered of logs that are still the partitions'.
-    pub(super) fn note(&self, gathered: &[Gathered]) -> Result<(), ManagerError> {
+    pub(super) fn note(&self, gathered: &[Gathered]) -> io::Result<()> {
         let mut noted = self.noted();
         let mut next = Noted::default();
         // Of logs that are not open, what is known stays.
@@ -202,12 +199,8 @@ impl Manager {
             (&noted.recovery_points, &mut next.recovery_points),
             (&noted.log_starts, &mut next.log_starts),
         ] {
-            for ((topic, partition), offset) in from {
-                let name = PartitionName::new(topic, *partition);
-                if name.is_some_and(|name| self.disk.exists(&self.dir(&name))) {
-                    to.insert((topic.clone(), *partition), *offset);
-                }
-            }
+            let kept = from.iter().filter(|(key, _)| self.has_directory(key));
+            to.extend(kept.map(|(key, offset)| (key.clone(), *offset)));
         }
         for (name, log, point) in gathered {
             if !self.get(name).is_some_and(|open| Arc::ptr_eq(&open, log)) {
@@ -266,34 +259,40 @@ impl Manager {
         };
         next.recovery_points.insert(key(name), end);
         next.log_starts.insert(key(name), start);
-        self.write_noted(&mut noted, next)
+        Ok(self.write_noted(&mut noted, next)?)
     }
 
-    /// A new log must not inherit what was noted of an older one by the same name.
-    pub(super) fn forget(&self, name: &PartitionName) -> Result<(), ManagerError> {
-        let key = key(name);
+    /// New logs must not inherit what was noted of older ones by the same names.
+    pub(super) fn forget_all(&self, names: &[&PartitionName]) -> io::Result<()> {
+        let keys: Vec<_> = names.iter().map(|name| key(name)).collect();
         let mut cleaned = self.cleaned();
-        if cleaned.contains_key(&key) {
+        if keys.iter().any(|key| cleaned.contains_key(key)) {
             let mut next = cleaned.clone();
-            next.remove(&key);
+            for key in &keys {
+                next.remove(key);
+            }
             checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
             *cleaned = next;
         }
         drop(cleaned);
         let mut noted = self.noted();
-        if !noted.recovery_points.contains_key(&key) && !noted.log_starts.contains_key(&key) {
+        let is_noted =
+            |key| noted.recovery_points.contains_key(key) || noted.log_starts.contains_key(key);
+        if !keys.iter().any(is_noted) {
             return Ok(());
         }
         let mut next = Noted {
             recovery_points: noted.recovery_points.clone(),
             log_starts: noted.log_starts.clone(),
         };
-        next.recovery_points.remove(&key);
-        next.log_starts.remove(&key);
+        for key in &keys {
+            next.recovery_points.remove(key);
+            next.log_starts.remove(key);
+        }
         self.write_noted(&mut noted, next)
     }
 
-    fn write_noted(&self, noted: &mut Noted, next: Noted) -> Result<(), ManagerError> {
+    fn write_noted(&self, noted: &mut Noted, next: Noted) -> io::Result<()> {
         // A broker that nobody writes to leaves the disk alone.
         if *noted == next {
             return Ok(());
@@ -304,6 +303,12 @@ impl Manager {
         write_points(disk, &self.root, &next.recovery_points, &next.log_starts)?;
         *noted = next;
         Ok(())
+    }
+
+    /// Only of what is not open the disk has to be asked.
+    fn has_directory(&self, (topic, partition): &(String, i32)) -> bool {
+        PartitionName::new(topic, *partition)
+            .is_some_and(|name| self.get(&name).is_some() || self.disk.exists(&self.dir(&name)))
     }
 
     pub(super) fn noting(&self) -> MutexGuard<'_, ()> {

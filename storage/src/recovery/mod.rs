@@ -93,7 +93,7 @@ pub(crate) fn load(
             (EpochCache::default(), true)
         }
     };
-    let epochs = Epochs { cache, dirty: false };
+    let epochs = Epochs { cache, ..Epochs::default() };
     let report = Recovered { leftovers, ..Recovered::default() };
     let mut opening = Opening {
         disk,

@@ -91,7 +91,10 @@ impl Segment {
         // An earlier attempt that ran out of space may have left a file, never one with a batch
         // that anyone was told of.
         let file = disk.open(&path, Mode::CreateOrOpen)?;
-        file.set_len(0)?;
+        // Only then, as a file that was cut has to be synced before its descriptor goes to another.
+        if !file.is_empty()? {
+            file.set_len(0)?;
+        }
         let aborts = aborts::none(disk, dir, base)?;
         Self::with_new_indexes(disk, dir, base, file, aborts, sizes, now)
     }
