@@ -413,6 +413,30 @@ def partitions(generator, subject, _state, _at):
     }
 
 
+@row("partitions-100k", "100,000 partitions, 10 of them active: made, at rest, and after a restart", ["milena"],
+     Target("RSS MB", 1000), once=True)
+def partitions_100k(generator, subject, _state, _at):
+    many = max(1000, int(100_000 * generator.scale))
+    seconds = max(1.0, 5 * generator.scale)
+    length = ["--seconds", seconds, "--warmup", 0, "--timeout", 120]
+    before = cpu_seconds(subject.pid)
+    figure = generator.bench(subject, "partitions", "--count", many, "--active", 10, "--topic", "very-many", *length)
+    made = cpu_seconds(subject.pid)
+    time.sleep(seconds)
+    idle = cpu_seconds(subject.pid) - made
+    rss = resident_mb(subject.pid)
+    begun = restart(subject)
+    return {
+        "make s": figure["make_seconds"],
+        "CPU s": made - before,
+        "p99 us": figure["latency_p99_us"],
+        "idle CPU %": 100 * idle / seconds,
+        "RSS MB": rss,
+        "start ms": (time.monotonic() - begun) * 1000,
+        "RSS MB after": resident_mb(subject.pid),
+    }
+
+
 @row("groups", "1,000 groups of 5 members that commit every second", ["milena", "kafka"], once=True)
 def groups(generator, subject, _state, _at):
     return many_groups(generator, subject, "classic")
