@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use super::{
     DeletedSegment, Log,
-    state::{Mark, Writer},
+    state::{Mark, State, Writer},
 };
 use crate::{
     compaction::{
@@ -182,10 +182,16 @@ impl Log {
         let bases = state.segments.get(replaced.clone()).unwrap_or_default();
         let end = state.segments.get(replaced.end).map_or(state.end.offset, |next| next.base);
         self.gaps_below.fetch_max(end.0, Ordering::AcqRel);
-        let held_mark = bases.iter().any(|segment| segment.base == state.flushed.segment);
-        if held_mark && let Some(next) = state.segments.get(replaced.end) {
-            // A position in a file that is gone. All that is replaced was flushed, up to its end.
-            state.flushed = Mark { offset: next.base, segment: next.base, position: 0 };
+        let bases: Vec<Offset> = bases.iter().map(|segment| segment.base).collect();
+        if let Some(next) = state.segments.get(replaced.end).map(|next| next.base) {
+            // Positions in a file that is gone. All that is replaced was flushed, up to its end.
+            let beginning = Mark { offset: next, segment: next, position: 0 };
+            let State { end, flushed, .. } = &mut *state;
+            for mark in [end, flushed] {
+                if bases.contains(&mark.segment) {
+                    *mark = beginning;
+                }
+            }
         }
         state.segments.splice(replaced, [Arc::new(segment)]);
     }
