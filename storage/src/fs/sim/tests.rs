@@ -37,6 +37,25 @@ fn what_was_synced_survives_every_crash() {
 }
 
 #[test]
+fn one_call_syncs_all_below_and_tells_of_what_failed() {
+    for seed in 0..50 {
+        let (disk, file) = disk_with("/d/a");
+        let other = disk.open(Path::new("/d/b"), Mode::CreateNew).unwrap();
+        for file in [&file, &other] {
+            write(file, &[1; 10_000], 0).unwrap();
+        }
+        disk.inject(Fault::once(Call::Sync, "/d/a"));
+        assert!(disk.sync_all(Path::new("/")).is_err());
+        let before = disk.changes();
+        disk.sync_all(Path::new("/d")).unwrap();
+        assert!(disk.changes() > before, "what failed is not synced");
+        disk.crash(seed);
+        assert_eq!(contents(&disk, "/d/b"), Some(vec![1; 10_000]));
+        assert_eq!(contents(&disk, "/d/a"), Some(vec![0; 10_000]));
+    }
+}
+
+#[test]
 fn of_unsynced_pages_any_subset_survives_and_any_may_be_torn() {
     let (mut lengths, mut pages, mut torn) = (BTreeSet::new(), BTreeSet::new(), false);
     for seed in 0..500 {
