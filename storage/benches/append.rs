@@ -70,6 +70,7 @@ fn open(dir: &Path) -> Log {
         log_start: Offset::ZERO,
         cleaned_to: Offset::ZERO,
         clean_stop: false,
+        settled: false,
         now: NOW,
     };
     Log::open(Arc::new(RealDisk), dir, Arc::new(LogConfig::default()), open).expect("opened").0

@@ -22,6 +22,8 @@ pub(crate) enum Bug {
     ProducersForgotten,
     /// More is noted as durable than was synced.
     RecoveryPointTooHigh,
+    /// More is noted as durable than the time index holds.
+    TimesNotSynced,
     /// A checkpoint takes its name before its contents are on the disk.
     CheckpointNotSynced,
     /// The mark of a stop in order outlives the start.

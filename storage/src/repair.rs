@@ -276,6 +276,7 @@ impl Repairer<'_> {
             // A gap that was found was asked about.
             cleaned_to: Offset(i64::MAX),
             clean_stop: false,
+            settled: false,
             now: self.now,
         };
         let config = LogConfig { producer_expiration_ms: i64::MAX, ..LogConfig::default() };

@@ -35,7 +35,7 @@ pub struct OffsetEntry {
 
 impl OffsetIndex {
     /// An empty index of at most `bytes_max` (`segment.index.bytes`). A file that is there already
-    /// is emptied.
+    /// is replaced.
     pub fn create(
         disk: &Arc<dyn Disk>,
         path: &Path,
@@ -91,6 +91,23 @@ impl OffsetIndex {
         Ok(Self { base, table })
     }
 
+    /// Opens what there is of the index of a segment that a crash may have damaged: the entries
+    /// below `extent.end`, up to the first that cannot be one. What is behind goes.
+    pub fn open_below(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        base: Offset,
+        bytes_max: u32,
+        extent: Extent,
+    ) -> Result<Self, OpenError> {
+        let (disk, path) = (Arc::clone(disk), path.to_owned());
+        let is_below = |raw: &Raw| absolute(raw.relative, base) < extent.end;
+        let in_range = |raw: &Raw| raw.is_in(base, extent);
+        let (table, _) = Table::open_below(disk, path, bytes_max, is_below, in_range)?;
+        table.end_file()?;
+        Ok(Self { base, table })
+    }
+
     /// Adds the batch at `position` that ends with `offset`. A sealed index is loaded first.
     pub fn append(&self, offset: Offset, position: u32) -> Result<(), AppendError> {
         let raw = Raw { relative: relative(offset, self.base)?, position };
@@ -131,6 +148,11 @@ impl OffsetIndex {
     /// Writes all entries and lets go of the memory; the segment is no longer appended to.
     pub fn seal(&self) -> io::Result<()> {
         self.table.seal()
+    }
+
+    /// Writes all entries.
+    pub fn write(&self) -> io::Result<()> {
+        self.table.write()
     }
 
     /// Writes all entries and syncs the file.

@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     io::{ErrorKind, IoSlice},
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard},
 };
 
 use super::{Damage, OpenError};
@@ -27,6 +27,8 @@ pub(super) struct Table<E> {
     disk: Arc<dyn Disk>,
     entries_max: usize,
     state: RwLock<State<E>>,
+    /// Held during a sync, so that nobody takes one that is under way for done. Taken first.
+    syncing: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,8 @@ enum Entries<E> {
         entries: Vec<E>,
         /// How many of the entries the file has.
         written: usize,
+        /// The file was changed since the last sync.
+        unsynced: bool,
     },
     Sealed {
         count: usize,
@@ -54,10 +58,14 @@ enum Entries<E> {
 }
 
 impl<E: Entry> Table<E> {
-    /// A table without entries. Its file, emptied if there was one, is made now.
+    /// A table without entries. Its file is made now, in the place of one that may be there: of a
+    /// file that is emptied and written anew a crash may leave pages of both.
     pub(super) fn create(disk: Arc<dyn Disk>, path: PathBuf, bytes_max: u32) -> io::Result<Self> {
-        let file = disk.open(&path, Mode::CreateOrOpen)?;
-        file.set_len(0)?;
+        match disk.remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = disk.open(&path, Mode::CreateNew)?;
         Ok(Self::growing(disk, path, bytes_max, Some(file), Vec::new()))
     }
 
@@ -100,7 +108,12 @@ impl<E: Entry> Table<E> {
         }
         let entries = Entries::Sealed { count, last, mapping: None, dirty: None };
         let entries_max = bytes_max as usize / E::BYTES;
-        Ok(Self { disk, entries_max, state: RwLock::new(State { path, entries }) })
+        Ok(Self {
+            disk,
+            entries_max,
+            state: RwLock::new(State { path, entries }),
+            syncing: Mutex::new(()),
+        })
     }
 
     /// Opens a table to append to it, after a look at every entry.
@@ -118,6 +131,58 @@ impl<E: Entry> Table<E> {
         Ok(Self::growing(disk, path, bytes_max, Some(file), entries))
     }
 
+    /// Opens a table to append to it, with the entries that `is_below` holds of; they come before
+    /// all others. Also returns what ended them if that is no entry. The file may go on behind them
+    /// until [`Table::end_file`].
+    pub(super) fn open_below(
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        bytes_max: u32,
+        is_below: impl Fn(&E) -> bool,
+        in_range: impl Fn(&E) -> bool,
+    ) -> Result<(Self, Option<Damage>), OpenError> {
+        let file = disk.open(&path, Mode::ReadWrite)?;
+        let mut raw = vec![0; usize::try_from(file.len()?).map_err(io::Error::other)?];
+        file.read_exact_at(&mut raw, 0)?;
+        let mut entries: Vec<E> = Vec::with_capacity(raw.len() / E::BYTES);
+        let mut damage = entry_count::<E>(raw.len() as u64).err();
+        for (at, raw) in raw.chunks_exact(E::BYTES).enumerate() {
+            let Some(entry) = E::read(raw) else {
+                damage = Some(Damage::UnknownVersion { at });
+                break;
+            };
+            if entries.last().is_some_and(|last| !entry.follows(last)) {
+                damage = Some(Damage::NotIncreasing { at });
+                break;
+            }
+            if !is_below(&entry) {
+                damage = None;
+                break;
+            }
+            if !in_range(&entry) {
+                damage = Some(Damage::OutOfRange { at });
+                break;
+            }
+            entries.push(entry);
+        }
+        Ok((Self::growing(disk, path, bytes_max, Some(file), entries), damage))
+    }
+
+    /// Ends the file with the last entry that was written.
+    pub(super) fn end_file(&self) -> io::Result<()> {
+        match &mut self.state_mut().entries {
+            Entries::Growing { file: Some(file), written, unsynced, .. } => {
+                let len = (*written * E::BYTES) as u64;
+                if file.len()? > len {
+                    *unsynced = true;
+                    file.set_len(len)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn growing(
         disk: Arc<dyn Disk>,
         path: PathBuf,
@@ -126,9 +191,14 @@ impl<E: Entry> Table<E> {
         entries: Vec<E>,
     ) -> Self {
         let entries_max = bytes_max as usize / E::BYTES;
-        let written = entries.len();
-        let entries = Entries::Growing { file, entries, written };
-        Self { disk, entries_max, state: RwLock::new(State { path, entries }) }
+        let (written, unsynced) = (entries.len(), true);
+        let entries = Entries::Growing { file, entries, written, unsynced };
+        Self {
+            disk,
+            entries_max,
+            state: RwLock::new(State { path, entries }),
+            syncing: Mutex::new(()),
+        }
     }
 
     /// Adds an entry, which the caller knows to follow the last.
@@ -146,9 +216,10 @@ impl<E: Entry> Table<E> {
             return Ok(());
         }
         state.grow(&*self.disk)?;
-        if let Entries::Growing { file, entries, written } = &mut state.entries {
+        if let Entries::Growing { file, entries, written, unsynced } = &mut state.entries {
             entries.truncate(count);
             if *written > count {
+                *unsynced = true;
                 if let Some(file) = file {
                     file.set_len((count * E::BYTES) as u64)?;
                 }
@@ -169,13 +240,38 @@ impl<E: Entry> Table<E> {
         Ok(())
     }
 
+    /// Writes what is only in memory.
+    pub(super) fn write(&self) -> io::Result<()> {
+        self.state_mut().write_out(&*self.disk)
+    }
+
     /// Writes what is only in memory and syncs the file, holding nobody up meanwhile. Returns
-    /// whether there was a file to sync.
+    /// whether there was a file to sync. One that failed is not to be called again.
     pub(super) fn sync(&self) -> io::Result<bool> {
+        let _turn = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sync_in_turn()
+    }
+
+    /// The same, but only if anything was added since the last time.
+    pub(super) fn sync_news(&self) -> io::Result<bool> {
+        let _turn = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_news = match &self.state.read().unwrap_or_else(PoisonError::into_inner).entries {
+            Entries::Growing { entries, written, unsynced, .. } => {
+                *unsynced || *written < entries.len()
+            }
+            Entries::Sealed { dirty, .. } => dirty.is_some(),
+        };
+        if has_news { self.sync_in_turn() } else { Ok(false) }
+    }
+
+    fn sync_in_turn(&self) -> io::Result<bool> {
         let mut state = self.state_mut();
         state.write_out(&*self.disk)?;
         let file = match &mut state.entries {
-            Entries::Growing { file, .. } => file.clone(),
+            Entries::Growing { file, unsynced, .. } => {
+                *unsynced = false;
+                file.clone()
+            }
             Entries::Sealed { dirty, .. } => dirty.take(),
         };
         drop(state);
@@ -233,7 +329,8 @@ impl<E: Entry> State<E> {
     fn grow(&mut self, disk: &dyn Disk) -> io::Result<(&mut Vec<E>, usize)> {
         if let Entries::Sealed { count: 0, dirty: None, .. } = self.entries {
             // There may be no file yet.
-            self.entries = Entries::Growing { file: None, entries: Vec::new(), written: 0 };
+            let (file, entries) = (None, Vec::new());
+            self.entries = Entries::Growing { file, entries, written: 0, unsynced: true };
         }
         if let Entries::Sealed { .. } = self.entries {
             let file = disk.open(&self.path, Mode::ReadWrite)?;
@@ -242,8 +339,8 @@ impl<E: Entry> State<E> {
                 OpenError::Damaged(damage) => damage.into(),
                 OpenError::Missing => ErrorKind::NotFound.into(),
             })?;
-            let written = entries.len();
-            self.entries = Entries::Growing { file: Some(file), entries, written };
+            let (file, written) = (Some(file), entries.len());
+            self.entries = Entries::Growing { file, entries, written, unsynced: true };
         }
         match &mut self.entries {
             Entries::Growing { entries, written, .. } => Ok((entries, *written)),
@@ -252,7 +349,9 @@ impl<E: Entry> State<E> {
     }
 
     fn write_out(&mut self, disk: &dyn Disk) -> io::Result<()> {
-        let Entries::Growing { file, entries, written } = &mut self.entries else { return Ok(()) };
+        let Entries::Growing { file, entries, written, unsynced } = &mut self.entries else {
+            return Ok(());
+        };
         let Some(unwritten) = entries.get(*written..).filter(|entries| !entries.is_empty()) else {
             return Ok(());
         };
@@ -264,6 +363,7 @@ impl<E: Entry> State<E> {
         for entry in unwritten {
             entry.write(&mut raw);
         }
+        *unsynced = true;
         file.write_all_at(&mut [IoSlice::new(&raw)], (*written * E::BYTES) as u64)?;
         *written = entries.len();
         Ok(())

@@ -36,7 +36,7 @@ pub struct TimeEntry {
 
 impl TimeIndex {
     /// An empty index of at most `bytes_max` (`segment.index.bytes`). A file that is there already
-    /// is emptied.
+    /// is replaced.
     pub fn create(
         disk: &Arc<dyn Disk>,
         path: &Path,
@@ -90,6 +90,27 @@ impl TimeIndex {
         Ok(Self { base, table })
     }
 
+    /// Opens the index of a segment that a crash may have damaged, all entries below `extent.end` of
+    /// which are durable. Those behind go.
+    pub fn open_below(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        base: Offset,
+        bytes_max: u32,
+        extent: Extent,
+    ) -> Result<Self, OpenError> {
+        let (disk, path) = (Arc::clone(disk), path.to_owned());
+        let is_below = |raw: &Raw| absolute(raw.relative, base) < extent.end;
+        let in_range = |raw: &Raw| raw.is_in(base, extent);
+        match Table::open_below(disk, path, bytes_max, is_below, in_range)? {
+            (_, Some(damage)) => Err(damage.into()),
+            (table, None) => {
+                table.end_file()?;
+                Ok(Self { base, table })
+            }
+        }
+    }
+
     /// Adds an entry if `timestamp` is greater than the last one's; a lesser or equal one adds
     /// nothing. A sealed index is loaded first.
     pub fn append(&self, timestamp: Timestamp, offset: Offset) -> Result<(), AppendError> {
@@ -122,6 +143,14 @@ impl TimeIndex {
         })
     }
 
+    /// The last entry at or below `offset`.
+    pub fn last_up_to(&self, offset: Offset) -> io::Result<Option<TimeEntry>> {
+        self.table.with(|slots| {
+            let after = slots.partition_point(|raw| absolute(raw.relative, self.base) <= offset);
+            after.checked_sub(1).and_then(|at| slots.get(at)).map(|raw| self.entry(raw))
+        })
+    }
+
     /// Forgets the entries at or above `offset`.
     pub fn truncate_to(&self, offset: Offset) -> io::Result<()> {
         let keep = self.table.with(|slots| {
@@ -135,9 +164,19 @@ impl TimeIndex {
         self.table.seal()
     }
 
+    /// Writes all entries.
+    pub fn write(&self) -> io::Result<()> {
+        self.table.write()
+    }
+
     /// Writes all entries and syncs the file.
     pub fn sync(&self) -> io::Result<()> {
         self.table.sync().map(|_| ())
+    }
+
+    /// The same, but only if anything was added since the last time.
+    pub fn sync_news(&self) -> io::Result<()> {
+        self.table.sync_news().map(|_| ())
     }
 
     /// Tells the index that its file was renamed.

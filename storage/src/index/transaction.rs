@@ -84,6 +84,27 @@ impl TransactionIndex {
         }
     }
 
+    /// Opens the index of a segment that a crash may have damaged, all entries below `extent.end` of
+    /// which are durable; those behind go. Without a file there are none.
+    pub fn open_below(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        base: Offset,
+        extent: Extent,
+    ) -> Result<Self, OpenError> {
+        let (table_at, in_range) = (path.to_owned(), in_range(base, extent));
+        let is_below = |entry: &AbortedTransaction| entry.last < extent.end;
+        match Table::open_below(Arc::clone(disk), table_at, BYTES_MAX, is_below, in_range) {
+            Ok((_, Some(damage))) => Err(damage.into()),
+            Ok((table, None)) => {
+                table.end_file()?;
+                Ok(Self { base, table })
+            }
+            Err(OpenError::Missing) => Ok(Self::absent(disk, path, base)),
+            Err(error) => Err(error),
+        }
+    }
+
     fn absent(disk: &Arc<dyn Disk>, path: &Path, base: Offset) -> Self {
         Self { base, table: Table::absent(Arc::clone(disk), path.to_owned(), BYTES_MAX) }
     }
@@ -133,6 +154,16 @@ impl TransactionIndex {
     /// Writes all entries and lets go of the memory; the segment is no longer appended to.
     pub fn seal(&self) -> io::Result<()> {
         self.table.seal()
+    }
+
+    /// Writes all entries.
+    pub fn write(&self) -> io::Result<()> {
+        self.table.write()
+    }
+
+    /// As [`TransactionIndex::sync`], but only if anything was added since the last time.
+    pub fn sync_news(&self) -> io::Result<bool> {
+        self.table.sync_news()
     }
 
     /// Writes all entries and syncs the file; `false` if there is none, or nothing new in it.

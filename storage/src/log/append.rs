@@ -326,7 +326,7 @@ impl Log {
             warn!(dir = %self.dir.display(), %error, "no producer snapshot");
         }
         let sealed = std::mem::replace(&mut writer.active, Arc::clone(&next));
-        writer.position = 0;
+        (writer.position, writer.snapshot_at) = (0, 0);
         info!(dir = %self.dir.display(), base = base.0, bytes = sealed.size(), "rolled segment");
         let mut state = self.state_mut();
         state.unsynced.push(sealed);

@@ -122,7 +122,7 @@ impl Log {
             directory_unsynced: false,
         };
         let producers = ProducerStates::new(config.producer_expiration_ms);
-        let writer = Writer { active, position: 0, next: base, producers };
+        let writer = Writer { active, position: 0, snapshot_at: 0, next: base, producers };
         let (epochs, report) = (Epochs::default(), Recovered::default());
         Ok(Self::of(disk, dir, config, Loaded { writer, state, epochs, report }))
     }

@@ -82,11 +82,12 @@ impl Log {
                 let view = View::of(&state, from, limits.upper)?;
                 (view, state.with_aborts(from), self.gaps_below())
             };
-            let (mut result, upper) = view.read(limits, &|| self.context(gaps_below))?;
-            if result.bytes == 0 || indexed.is_empty() {
+            let (mut result, behind) = view.read(limits, &|| self.context(gaps_below))?;
+            if indexed.is_empty() {
                 return Ok(result);
             }
-            match aborted_in(&indexed, from, upper) {
+            let Some(behind) = behind else { return Ok(result) };
+            match aborted_in(&indexed, from, behind.bound()) {
                 Ok(aborted) => {
                     result.aborted = aborted;
                     return Ok(result);
@@ -183,12 +184,12 @@ impl View {
         Ok(view)
     }
 
-    /// What there is to read, and an offset behind it.
+    /// What there is to read, and what is behind it.
     fn read(
         self,
         limits: ReadLimits,
         context: &dyn Fn() -> Context,
-    ) -> Result<(ReadResult, Offset), ReadError> {
+    ) -> Result<(ReadResult, Option<Behind>), ReadError> {
         let mut result = ReadResult {
             records: Records::default(),
             bytes: 0,
@@ -204,15 +205,31 @@ impl View {
             if found.end == found.first {
                 break;
             }
-            let bound = part.segment.bound_at(found.end).or(part.next).unwrap_or(self.upper);
             let more = part.next.is_some_and(|next| next < self.upper);
             result.goes_on = found.cut_short || (more && found.end == part.segment.size());
-            let range = found.range(&part.segment);
+            let (end, range) = (found.end, found.range(&part.segment));
             result.bytes = range.len;
             result.records = Records::from(range);
-            return Ok((result, bound.min(self.upper)));
+            let segment = Arc::clone(&part.segment);
+            let upper = part.next.unwrap_or(self.upper).min(self.upper);
+            return Ok((result, Some(Behind { segment, end, upper })));
         }
-        Ok((result, self.upper))
+        Ok((result, None))
+    }
+}
+
+/// The place where a read ended.
+#[derive(Debug)]
+struct Behind {
+    segment: Arc<Segment>,
+    end: u64,
+    upper: Offset,
+}
+
+impl Behind {
+    /// An offset behind all that was read.
+    fn bound(&self) -> Offset {
+        self.segment.bound_at(self.end).map_or(self.upper, |bound| bound.min(self.upper))
     }
 }
 

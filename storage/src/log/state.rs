@@ -17,6 +17,9 @@ pub struct OpenLog {
     pub cleaned_to: Offset,
     /// The log was closed in order: nothing was written since the recovery point was noted.
     pub clean_stop: bool,
+    /// After a stop that was not in order: who opens the log has made durable what it left, and
+    /// will do so again before the log is used. Otherwise opening does, for it alone.
+    pub settled: bool,
     pub now: Timestamp,
 }
 
@@ -26,6 +29,8 @@ pub(crate) struct Writer {
     pub(crate) active: Arc<Segment>,
     /// The active segment's length.
     pub(crate) position: u64,
+    /// Where in it the last snapshot of the producers was taken, or earlier.
+    pub(crate) snapshot_at: u64,
     pub(crate) next: Offset,
     pub(crate) producers: ProducerStates,
 }

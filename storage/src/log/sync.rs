@@ -12,7 +12,11 @@ use super::{FlushError, Log, state::Mark};
 use crate::{
     fs::is_out_of_descriptors,
     planted::{Bug, is_planted},
-    segment::Segment,
+    producers,
+    segment::{
+        Segment,
+        name::{self, Kind},
+    },
 };
 
 impl Log {
@@ -138,7 +142,8 @@ impl Log {
     /// The offset below which nothing needs to be read again after a crash, once it is noted.
     ///
     /// # Errors
-    /// Epochs or aborted transactions could not be saved; an earlier recovery point stays right.
+    /// What a start believes below it, epochs and lists, could not be saved; an earlier recovery
+    /// point stays right.
     pub fn recovery_point(&self) -> io::Result<Offset> {
         let flushed = if is_planted(Bug::RecoveryPointTooHigh) {
             self.end_offset()
@@ -146,7 +151,69 @@ impl Log {
             self.flushed_offset()
         };
         self.save_epochs()?;
-        self.save_aborted(flushed)
+        let point = self.save_lists(flushed)?;
+        self.take_snapshot_if_due();
+        Ok(point)
+    }
+
+    /// Makes durable, up to `flushed`, what is believed of a segment because nothing says
+    /// otherwise: its times and its aborted transactions. Returns up to where that worked; a full
+    /// disk may end it early.
+    fn save_lists(&self, flushed: Offset) -> io::Result<Offset> {
+        let saved = self.save_aborted(flushed)?;
+        // Of those before it, all was synced before `flushed` passed them.
+        let reached = {
+            let state = self.state();
+            let below = state.segments.partition_point(|segment| segment.base < saved);
+            below.checked_sub(1).and_then(|at| state.segments.get(at)).map(Arc::clone)
+        };
+        let Some(reached) = reached else { return Ok(saved) };
+        if let Err(error) = reached.write_indexes() {
+            warn!(dir = %self.dir.display(), base = reached.base.0, %error, "index not written");
+            return Ok(reached.base);
+        }
+        if !is_planted(Bug::TimesNotSynced) {
+            reached.sync_times().map_err(|error| self.unsynced(&error))?;
+        }
+        if reached.aborts().sync_news().map_err(|error| self.unsynced(&error))? {
+            self.disk.sync_dir(&self.dir).map_err(|error| self.unsynced(&error))?;
+        }
+        Ok(saved)
+    }
+
+    /// Lets the next start begin here with what producers have written, and not at the roll of the
+    /// segment.
+    fn take_snapshot_if_due(&self) {
+        // Nobody truncates or deletes meanwhile.
+        let _trimming = self.trimming();
+        {
+            let interval = self.config().segment_bytes / SNAPSHOTS_PER_SEGMENT_MAX;
+            let Ok(mut writer) = self.open_writer() else { return };
+            if writer.position.saturating_sub(writer.snapshot_at) < interval {
+                return;
+            }
+            if let Err(error) = writer.producers.take_snapshot(&*self.disk, &self.dir) {
+                warn!(dir = %self.dir.display(), %error, "no producer snapshot");
+                return;
+            }
+            writer.snapshot_at = writer.position;
+        }
+        if let Err(error) = self.drop_snapshots_between() {
+            warn!(dir = %self.dir.display(), %error, "old producer snapshots stay");
+        }
+    }
+
+    /// Removes snapshots other than the newest and those at which segments begin. Of the newest one
+    /// may be above the recovery point.
+    fn drop_snapshots_between(&self) -> io::Result<()> {
+        let mut taken = producers::list_snapshots(&*self.disk, &self.dir)?;
+        taken.truncate(taken.len().saturating_sub(SNAPSHOTS_KEPT));
+        let bases: Vec<Offset> = self.state().segments.iter().map(|it| it.base).collect();
+        taken.retain(|at| bases.binary_search(at).is_err());
+        for at in taken {
+            self.disk.remove_file(&self.dir.join(name::file_name(at, Kind::Snapshot)))?;
+        }
+        Ok(())
     }
 
     fn save_epochs(&self) -> io::Result<()> {
@@ -159,3 +226,8 @@ impl Log {
         Ok(())
     }
 }
+
+/// One for each MiB by default: so much of a log does a start read for its producers, by headers,
+/// where it was killed.
+const SNAPSHOTS_PER_SEGMENT_MAX: u64 = 1024;
+const SNAPSHOTS_KEPT: usize = 2;

@@ -133,7 +133,7 @@ impl Log {
     }
 
     /// A sync that failed is not tried again.
-    fn unsynced(&self, error: &io::Error) -> io::Error {
+    pub(super) fn unsynced(&self, error: &io::Error) -> io::Error {
         io::Error::other(self.go_offline(format_args!("sync failed: {error}")))
     }
 }

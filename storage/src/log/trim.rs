@@ -244,7 +244,15 @@ impl Log {
         let bounds = (self.start_offset(), end.offset);
         recovery::replay(&*self.disk, &self.dir, kept, bounds, now, &mut producers)
             .map_err(named)?;
-        Ok(Writer { active: Arc::clone(last), position: end.position, next: end.offset, producers })
+        // Nor may a snapshot come back that went before.
+        self.disk.sync_dir(&self.dir)?;
+        Ok(Writer {
+            active: Arc::clone(last),
+            position: end.position,
+            snapshot_at: 0,
+            next: end.offset,
+            producers,
+        })
     }
 
     /// Replaces all segments by an empty one.
@@ -280,7 +288,7 @@ impl Log {
             state.unsynced.clear();
             state.directory_unsynced = true;
         }
-        *writer = Writer { active: fresh, position: 0, next: new_start, producers };
+        *writer = Writer { active: fresh, position: 0, snapshot_at: 0, next: new_start, producers };
         self.stability.publish(&writer.producers);
         Ok(())
     }

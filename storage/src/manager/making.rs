@@ -75,9 +75,12 @@ impl Manager {
             |(name, present): (&PartitionName, Result<Present, ManagerError>)| match present? {
                 Present::Open(log) => Ok(log),
                 Present::Directory => self.adopt(name, topic_id).and_then(|()| {
-                    let opened = self.open_log(name, Some(topic_id), config, now);
+                    let opened = self.open_log(name, config, self.known_of(name, now));
                     let failed = |error| ManagerError::Open { name: name.clone(), error };
-                    opened.map(|(log, _)| log).map_err(failed)
+                    let (log, _) = opened.map_err(failed)?;
+                    let open = Open { log: Arc::clone(&log), topic_id: Some(topic_id) };
+                    self.insert(name.clone(), open);
+                    Ok(log)
                 }),
                 Present::Nothing => begun
                     .next()

@@ -43,10 +43,10 @@ pub use self::{
 use crate::{
     checkpoint::{self, Found, Offsets},
     fs::{Disk, Lock, Space},
-    log::{Log, LogConfig},
+    log::{Log, LogConfig, OpenLog},
     meta::{self, MetaProperties},
     planted::{Bug, is_planted},
-    recovery::{OpenError, Recovered},
+    recovery::{self, OpenError, Recovered},
 };
 
 /// Holds the directory until it is closed or dropped. Safe to share; creating, deleting and loading
@@ -201,7 +201,8 @@ impl Manager {
     /// its name and the topic id in it. One that cannot be opened does not keep the others.
     ///
     /// # Errors
-    /// The directory itself cannot be read.
+    /// The directory itself cannot be read, or what a crash may have left in memory alone cannot be
+    /// synced.
     pub fn load(
         &self,
         threads: usize,
@@ -231,26 +232,39 @@ impl Manager {
         for deleted in gone {
             deleted.remove(&*self.disk)?;
         }
-        if !self.clean_stop {
-            self.settle(&wanted.iter().map(|(name, ..)| name).collect::<Vec<_>>())?;
+        let settled = wanted.iter().any(|(name, ..)| !self.known_of(name, now).clean_stop);
+        if settled {
+            recovery::make_durable(&*self.disk, &self.root)?;
         }
         let next = AtomicUsize::new(0);
         let loaded = Mutex::new(Vec::with_capacity(wanted.len()));
-        thread::scope(|scope| {
-            for _ in 0..threads.clamp(1, wanted.len().max(1)) {
-                scope.spawn(|| {
-                    while let Some((name, topic_id, config)) =
-                        wanted.get(next.fetch_add(1, Ordering::Relaxed))
-                    {
-                        let outcome = self.open_log(name, *topic_id, config, now);
-                        let found = Loaded { name: name.clone(), topic_id: *topic_id, outcome };
-                        loaded.lock().unwrap_or_else(PoisonError::into_inner).push(found);
-                    }
-                });
+        let open_some = || {
+            while let Some((name, topic_id, config)) =
+                wanted.get(next.fetch_add(1, Ordering::Relaxed))
+            {
+                let open = OpenLog { settled, ..self.known_of(name, now) };
+                let outcome = self.open_log(name, config, open);
+                let found = Loaded { name: name.clone(), topic_id: *topic_id, outcome };
+                loaded.lock().unwrap_or_else(PoisonError::into_inner).push(found);
             }
+        };
+        thread::scope(|scope| {
+            // This thread is one of them.
+            for _ in 1..threads.min(wanted.len()) {
+                scope.spawn(open_some);
+            }
+            open_some();
         });
         let mut loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
         loaded.sort_by(|a, b| a.name.cmp(&b.name));
+        if settled {
+            recovery::make_durable(&*self.disk, &self.root)?;
+        }
+        for Loaded { name, topic_id, outcome } in &loaded {
+            if let Ok((log, _)) = outcome {
+                self.insert(name.clone(), Open { log: Arc::clone(log), topic_id: *topic_id });
+            }
+        }
         Ok(loaded)
     }
 
@@ -290,16 +304,12 @@ impl Manager {
     fn open_log(
         &self,
         name: &PartitionName,
-        topic_id: Option<Uuid>,
         config: &Arc<LogConfig>,
-        now: Timestamp,
+        open: OpenLog,
     ) -> Result<(Arc<Log>, Recovered), OpenError> {
-        let open = self.known_of(name, now);
         let (log, report) =
             Log::open(Arc::clone(&self.disk), &self.dir(name), Arc::clone(config), open)?;
-        let log = Arc::new(log);
-        self.insert(name.clone(), Open { log: Arc::clone(&log), topic_id });
-        Ok((log, report))
+        Ok((Arc::new(log), report))
     }
 
     fn insert(&self, name: PartitionName, open: Open) {

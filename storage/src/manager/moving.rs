@@ -82,6 +82,7 @@ impl Manager {
             log_start: begins,
             cleaned_to: Offset::ZERO,
             clean_stop: false,
+            settled: false,
             now,
         };
         let (log, _) = Log::open(Arc::clone(&self.disk), &dir, source.config(), open)

@@ -228,6 +228,7 @@ impl Manager {
             cleaned_to: self.cleaned_to(name).unwrap_or_default(),
             // A log that the last run did not note is one that it did not close.
             clean_stop: self.clean_stop && point.is_some(),
+            settled: false,
             now,
         }
     }

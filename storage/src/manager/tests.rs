@@ -9,7 +9,7 @@ use milena_protocol::{
 use super::*;
 use crate::{
     compaction::{Pace, Pass, Policy},
-    fs::sim::SimDisk,
+    fs::sim::{Call, Fault, SimDisk},
     log::{
         Append, Origin,
         tests::{NOW, append, batch, client, everything, read_all, small},
@@ -557,4 +557,20 @@ fn a_copy_of_where_logs_begin_that_somebody_left_behind_is_put_right() {
     disk.remove_file(&path).unwrap();
     let second = manager(&disk);
     assert_eq!(load(&second).pop().unwrap().outcome.unwrap().0.start_offset(), Offset(1));
+}
+
+#[test]
+fn a_start_that_cannot_sync_what_the_last_run_left_opens_nothing() {
+    let disk = SimDisk::new();
+    let first = manager(&disk);
+    for (topic, number) in [("a", 1), ("b", 2)] {
+        append(&create(&first, topic, number), 0, &["value"]);
+    }
+    drop(first);
+    let second = manager(&disk);
+    disk.inject(Fault::once(Call::Sync, "a-0/00000000000000000000.log"));
+    let config = Arc::new(small());
+    let loaded = second.load(3, NOW, &|_, _| Choice::Open(Arc::clone(&config)));
+    assert!(loaded.is_err());
+    assert_eq!(second.names(), []);
 }

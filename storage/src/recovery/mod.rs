@@ -5,13 +5,27 @@
 //! first one that is not whole. But only if a crash explains it: bytes that are missing, or a page
 //! of zeros. Damage with sound batches behind it and no such trace, and any damage below the
 //! recovery point, is not cut away: opening fails and names the place.
+//!
+//! Below the recovery point nothing is looked at but what leads to it: the batch that the offset
+//! index last names there, and the headers from it on. Damage before is found by whoever reads it.
+//!
+//! What is read may be in the page cache alone. All of it is made durable at once, before it is
+//! read, and once more afterwards with what was cut, removed and written anew: see
+//! [`make_durable`].
 
 mod aborted;
 mod damage;
 mod leftovers;
+#[cfg(test)]
+mod tests;
 mod walk;
 
-use std::{collections::BTreeSet, fmt, io, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, io,
+    path::Path,
+    sync::Arc,
+};
 
 use milena_protocol::{
     Offset, Timestamp,
@@ -31,13 +45,15 @@ use crate::{
     },
     planted::{Bug, is_planted},
     producers::{EndMarker, ProducerStates},
-    segment::{IndexSizes, Located, Opened, ScanError, Segment, name, name::Kind},
+    segment::{Doubted, IndexSizes, Located, Opened, ScanError, Segment, name, name::Kind},
 };
 
 /// What opening a log found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
     pub segments: usize,
+    /// Batches below the recovery point whose headers were looked at.
+    pub batches_passed: u64,
     /// Batches past the recovery point whose checksum was compared.
     pub batches_checked: u64,
     pub bytes_checked: u64,
@@ -104,8 +120,10 @@ pub(crate) fn load(
         all_headers,
         new_epoch: None,
         report,
-        unlisted: BTreeSet::new(),
-        lost: BTreeSet::new(),
+        settles: false,
+        unlisted: BTreeMap::new(),
+        aborts_lost: BTreeSet::new(),
+        times_lost: BTreeSet::new(),
     };
     let (mut segments, mut end) = opening.segments()?;
     if segments.is_empty() && open.recovery_point > open.log_start {
@@ -120,6 +138,12 @@ pub(crate) fn load(
         end = open.log_start;
     }
     opening.finish(segments, end)
+}
+
+/// To be called before the logs at `path` and below are opened after an unclean stop, and again
+/// before anybody reads or writes what was opened.
+pub(crate) fn make_durable(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    if is_planted(Bug::RecoveredNotSynced) { Ok(()) } else { disk.sync_all(path) }
 }
 
 /// Brings `producers` up to date with a log of `start..end`.
@@ -224,16 +248,25 @@ struct Opening<'a> {
     /// One that begins with the last batch seen.
     new_epoch: Option<EpochStart>,
     report: Recovered,
+    /// Nobody but us makes durable what the last run left, and what we make of it.
+    settles: bool,
     /// Bases of segments whose aborted transactions are to be found anew, as markers were seen or
-    /// may be there, and of those among them whose list is damaged.
-    unlisted: BTreeSet<Offset>,
-    lost: BTreeSet<Offset>,
+    /// may be there, each with the offset from which on, and of those among them whose list is
+    /// damaged.
+    unlisted: BTreeMap<Offset, Offset>,
+    aborts_lost: BTreeSet<Offset>,
+    /// The same of those whose time index is.
+    times_lost: BTreeSet<Offset>,
 }
 
 impl Opening<'_> {
     /// All segments that stay, and where the last of them ends.
     fn segments(&mut self) -> Result<(Vec<Arc<Segment>>, Offset), OpenError> {
         let bases = self.bases()?;
+        self.settles = !bases.is_empty() && !self.open.clean_stop && !self.open.settled;
+        if self.settles {
+            make_durable(&**self.disk, self.dir)?;
+        }
         let doubted = self.first_doubted(&bases);
         let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
         let mut end = self.open.log_start;
@@ -358,8 +391,8 @@ impl Opening<'_> {
         let Opened { segment, indexes_rebuilt, aborts_lost } = opened;
         self.report.indexes_rebuilt += usize::from(indexes_rebuilt || aborts_lost);
         if aborts_lost {
-            self.unlisted.insert(segment.base);
-            self.lost.insert(segment.base);
+            self.unlisted.insert(segment.base, segment.base);
+            self.aborts_lost.insert(segment.base);
         }
         segment
     }
@@ -368,7 +401,7 @@ impl Opening<'_> {
     /// what it was, the batches in between tell which.
     fn check_closed(&self, segment: &Segment, end: Offset) -> Result<(), OpenError> {
         let (trusted_below, gaps_below) = (self.open.recovery_point, self.gaps_below());
-        let stop = Walk { segment, trusted_below, gaps_below }.run(|_| {})?;
+        let stop = Walk { segment, behind: None, trusted_below, gaps_below }.run(|_| {})?;
         if stop.damage.is_none() && stop.expected == end {
             return Ok(());
         }
@@ -381,12 +414,28 @@ impl Opening<'_> {
     fn doubted(
         &mut self,
         base: Offset,
-        behind: &[Offset],
+        later: &[Offset],
     ) -> Result<(Arc<Segment>, Stop), OpenError> {
-        let sizes = self.sizes();
-        let segment = Segment::open_unindexed(self.disk, self.dir, base, sizes, self.open.now)?;
+        let (sizes, now, synced) = (self.sizes(), self.open.now, self.open.recovery_point);
+        let Doubted { segment, times_lost, aborts_lost } =
+            Segment::open_doubted(self.disk, self.dir, base, synced, sizes, now)?;
+        if aborts_lost {
+            self.unlisted.insert(base, base);
+            self.aborts_lost.insert(base);
+        }
+        if times_lost {
+            self.times_lost.insert(base);
+        }
+        let behind = if self.all_headers || times_lost {
+            segment.forget_offsets()?;
+            None
+        } else {
+            segment.last_indexed()?
+        };
+        let from_start = behind.is_none();
         let walk = Walk {
             segment: &segment,
+            behind,
             trusted_below: if is_planted(Bug::ChecksumNotCompared) {
                 Offset(i64::MAX)
             } else {
@@ -398,14 +447,15 @@ impl Opening<'_> {
         let stop = walk.run(|batch| {
             segment.note(batch, sizes.interval);
             self.note_epoch(batch);
-            if batch.header.attributes.is_control() {
-                self.unlisted.insert(base);
+            if batch.header.attributes.is_control() && batch.header.base_offset >= synced {
+                self.unlisted.entry(base).or_insert(synced.max(base));
             }
         })?;
+        self.report.batches_passed += stop.batches_passed;
         self.report.batches_checked += stop.batches_checked;
         self.report.bytes_checked += stop.bytes_checked;
         if let Some(reason) = &stop.damage {
-            let sound_behind = behind.iter().any(|base| self.has_bytes(*base));
+            let sound_behind = later.iter().any(|base| self.has_bytes(*base));
             let trusted = stop.expected < self.open.recovery_point;
             if trusted || !damage::is_of_a_crash(&segment, &stop, sound_behind)? {
                 return Err(OpenError::Corrupt {
@@ -425,11 +475,11 @@ impl Opening<'_> {
             segment.sync()?;
         } else if stop.expected < self.open.recovery_point
             // Compaction may take the end of any segment but the last.
-            && (behind.is_empty() || !self.config.compact)
+            && (later.is_empty() || !self.config.compact)
         {
             return Err(lacks_synced(base, stop.position, stop.expected));
         }
-        self.report.indexes_rebuilt += 1;
+        self.report.indexes_rebuilt += usize::from(from_start || aborts_lost);
         Ok((Arc::new(segment), stop))
     }
 
@@ -448,7 +498,7 @@ impl Opening<'_> {
         self.list_aborted(&segments, (start, end))
             .map_err(|error| corrupt(active.base, end, error))?;
         if !self.open.clean_stop {
-            self.settle(&segments)?;
+            self.keep_indexes(&segments);
         }
         self.settle_epoch();
         self.epochs.dirty |= self.epochs.cache.truncate_from_end(end);
@@ -457,6 +507,9 @@ impl Opening<'_> {
         let (disk, bounds) = (&**self.disk, (start, end));
         replay(disk, self.dir, &segments, bounds, self.open.now, &mut producers)
             .map_err(|error| corrupt(active.base, end, error))?;
+        if self.settles {
+            make_durable(disk, self.dir)?;
+        }
         self.report.segments = segments.len();
         let position = active.size();
         let mark = Mark { offset: end, segment: active.base, position };
@@ -471,28 +524,25 @@ impl Opening<'_> {
         if self.report.batches_checked > 0 || self.report.bytes_cut > 0 {
             info!(dir = %self.dir.display(), report = ?self.report, "recovered");
         }
-        let writer = Writer { active, position, next: end, producers };
+        let writer = Writer { active, position, snapshot_at: 0, next: end, producers };
         Ok(Loaded { writer, state, epochs: self.epochs, report: self.report })
     }
 
-    /// What was just read may be in the page cache alone: makes it as durable as it claims to be.
-    fn settle(&self, segments: &[Arc<Segment>]) -> io::Result<()> {
+    /// Writes the indexes of what was read. An entry that is missing is found again; a full disk
+    /// need not stop us.
+    fn keep_indexes(&self, segments: &[Arc<Segment>]) {
         let bases: Vec<Offset> = segments.iter().map(|segment| segment.base).collect();
         let doubted = segments.get(self.first_doubted(&bases)..).unwrap_or_default();
         for (at, segment) in doubted.iter().enumerate() {
-            // A log that has just begun has only its name to lose.
-            if segment.size() == 0 || is_planted(Bug::RecoveredNotSynced) {
-                continue;
-            }
-            segment.sync()?;
             let sealed = at + 1 < doubted.len();
-            let kept = if sealed { segment.seal() } else { Ok(()) };
-            // One that does not survive is rebuilt again; a full disk need not stop us.
-            if let Err(error) = kept.and_then(|()| segment.sync_indexes()) {
+            let kept = if sealed { segment.seal() } else { segment.write_indexes() };
+            let is_lost = self.times_lost.contains(&segment.base);
+            let kept = kept
+                .and_then(|()| if is_lost { segment.replace_times(&**self.disk) } else { Ok(()) });
+            if let Err(error) = kept {
                 warn!(dir = %self.dir.display(), base = segment.base.0, %error, "index not saved");
             }
         }
-        self.disk.sync_dir(self.dir)
     }
 
     /// Removes segments that lie behind a hole, from the end.

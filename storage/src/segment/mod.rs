@@ -1,6 +1,7 @@
 //! One segment: a file of batches and its indexes.
 
 mod aborts;
+mod doubted;
 mod known;
 mod left_off;
 pub(crate) mod name;
@@ -23,11 +24,12 @@ use milena_protocol::{
 };
 use tracing::warn;
 
-use self::{known::Known, left_off::LeftOff, name::Kind};
 pub(crate) use self::{
+    doubted::Doubted,
     order::{Bounds, Context, OrderedScan},
     scan::{Located, Scan, ScanError, WholeScan},
 };
+use self::{known::Known, left_off::LeftOff, name::Kind};
 use crate::{
     fs::{Disk, File, Mode, is_out_of_descriptors},
     index::{self, Extent, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex, TransactionIndex},
@@ -160,19 +162,6 @@ impl Segment {
             warn!(dir = %dir.display(), base = base.0, %error, "index not saved");
         }
         Ok(Opened { segment, indexes_rebuilt: true, aborts_lost })
-    }
-
-    /// Opens a segment to be walked from its start, which makes its indexes anew.
-    pub(crate) fn open_unindexed(
-        disk: &Arc<dyn Disk>,
-        dir: &Arc<Path>,
-        base: Offset,
-        sizes: IndexSizes,
-        now: Timestamp,
-    ) -> io::Result<Self> {
-        let file = disk.open(&dir.join(name::file_name(base, Kind::Log)), Mode::ReadWrite)?;
-        let aborts = aborts::none(disk, dir, base)?;
-        Self::with_new_indexes(disk, dir, base, file, aborts, sizes, now)
     }
 
     /// Opens the last segment of a log that was closed in order: its indexes go up to its end.
@@ -320,7 +309,9 @@ impl Segment {
         }
         progress.bytes_since_entry += batch.header.size() as u64;
         drop(progress);
-        self.first_timestamp.get_or_init(|| max_timestamp);
+        if batch.position == 0 {
+            self.first_timestamp.get_or_init(|| max_timestamp);
+        }
     }
 
     /// Shows readers the file up to `size`.
@@ -372,6 +363,11 @@ impl Segment {
     pub(crate) fn sync_indexes(&self) -> io::Result<()> {
         self.offsets.sync()?;
         self.times.sync()
+    }
+
+    /// Syncs the time index if anything was added to it.
+    pub(crate) fn sync_times(&self) -> io::Result<()> {
+        self.times.sync_news()
     }
 
     /// Reserves blocks for a segment of `len` bytes.
@@ -484,10 +480,12 @@ impl Segment {
     }
 
     /// An offset behind all batches that start before `position`, which is where one starts;
-    /// `None` if the index does not know.
+    /// `None` if the index does not know, or is wrong.
     pub(crate) fn bound_at(&self, position: u64) -> Option<Offset> {
         let position = u32::try_from(position).ok()?;
-        self.offsets.first_at_or_after(position).ok().flatten().map(|entry| entry.offset)
+        let entry = self.offsets.first_at_or_after(position).ok().flatten()?;
+        let named = self.scan(u64::from(entry.position), self.size()).next().ok().flatten()?;
+        (named.header.last_offset() == entry.offset).then_some(entry.offset)
     }
 
     pub(crate) fn offsets(&self) -> &OffsetIndex {

@@ -47,6 +47,7 @@ pub(crate) fn fresh() -> OpenLog {
         log_start: Offset(0),
         cleaned_to: Offset(0),
         clean_stop: false,
+        settled: false,
         now: NOW,
     }
 }
