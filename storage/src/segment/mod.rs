@@ -154,11 +154,11 @@ impl Segment {
             (offsets, times) => {
                 let (offsets, times) = (offsets.err(), times.err());
                 warn!(dir = %dir.display(), base = base.0, ?offsets, ?times, "rebuilding indexes");
-                Self::with_new_indexes(disk, dir, base, file, aborts, sizes, now)?
+                Self::with_indexes_to_rebuild(disk, dir, base, file, aborts, sizes, now)?
             }
         };
         segment.rebuild(sizes)?;
-        if let Err(error) = segment.seal() {
+        if let Err(error) = segment.seal().and_then(|()| segment.replace_times(&**disk)) {
             warn!(dir = %dir.display(), base = base.0, %error, "index not saved");
         }
         Ok(Opened { segment, indexes_rebuilt: true, aborts_lost })
@@ -211,9 +211,31 @@ impl Segment {
                 warn!(dir = %dir.display(), base = base.0, ?offsets, ?times, "rebuilding indexes");
             }
         }
-        let segment = Self::with_new_indexes(disk, dir, base, file, aborts, sizes, now)?;
+        let segment = Self::with_indexes_to_rebuild(disk, dir, base, file, aborts, sizes, now)?;
         segment.rebuild(sizes)?;
+        if let Err(error) = segment.replace_times(&**disk) {
+            warn!(dir = %dir.display(), base = base.0, %error, "index not saved");
+        }
         Ok(Opened { segment, indexes_rebuilt: true, aborts_lost })
+    }
+
+    /// The times are believed by the next start, so that they are made anew beside what is there:
+    /// see [`Segment::replace_times`].
+    fn with_indexes_to_rebuild(
+        disk: &Arc<dyn Disk>,
+        dir: &Arc<Path>,
+        base: Offset,
+        file: Arc<dyn File>,
+        aborts: TransactionIndex,
+        sizes: IndexSizes,
+        now: Timestamp,
+    ) -> io::Result<Self> {
+        let size = file.len()?;
+        let at = |kind| dir.join(name::file_name(base, kind));
+        let beside = dir.join(name::file_name(base, Kind::TimeIndex) + name::CLEANED);
+        let offsets = OffsetIndex::create(disk, &at(Kind::OffsetIndex), base, sizes.bytes_max)?;
+        let times = TimeIndex::create(disk, &beside, base, sizes.bytes_max)?;
+        Ok(Self::assemble(dir, base, file, size, (offsets, times, aborts), now))
     }
 
     fn with_new_indexes(
@@ -558,21 +580,27 @@ impl Segment {
     }
 
     /// The last entry of a time index is the newest batch's, unless the disk was full when the
-    /// segment was sealed: the batches behind the last entries are looked at.
+    /// segment was sealed, or a crash came between: the batches behind the last entries are looked
+    /// at.
     fn catch_up_newest(&self) -> io::Result<()> {
-        let Some(entry) = self.offsets.last().filter(|entry| entry.position > 0) else {
+        let entry = self.offsets.last().filter(|entry| entry.position > 0);
+        if entry.is_some() && self.catch_up_from(entry)? {
             return Ok(());
-        };
+        }
+        self.catch_up_from(None).map(drop)
+    }
+
+    /// From the batch that `entry` names, or from the start; `false` if it names none.
+    fn catch_up_from(&self, entry: Option<OffsetEntry>) -> io::Result<bool> {
         let mut newest = self.newest();
-        let mut scan = self.scan(u64::from(entry.position), self.size());
-        let mut is_first = true;
+        let mut scan = self.scan(entry.map_or(0, |entry| entry.position.into()), self.size());
+        let mut named = entry.map(|entry| entry.offset);
         loop {
             match scan.next() {
                 Ok(Some(batch)) => {
                     let offset = batch.header.last_offset();
-                    // The index is a hint: what it does not name right says nothing.
-                    if std::mem::take(&mut is_first) && offset != entry.offset {
-                        return Ok(());
+                    if named.take().is_some_and(|named| named != offset) {
+                        return Ok(false);
                     }
                     let timestamp = batch.header.max_timestamp;
                     if newest.is_none_or(|newest| timestamp > newest.timestamp) {
@@ -581,12 +609,13 @@ impl Segment {
                 }
                 Ok(None) => break,
                 Err(ScanError::Io(error)) => return Err(error),
+                Err(ScanError::Bad { .. }) if named.is_some() => return Ok(false),
                 // Whoever reads there is told.
-                Err(ScanError::Bad { .. }) => return Ok(()),
+                Err(ScanError::Bad { .. }) => break,
             }
         }
         self.progress().newest = newest;
-        Ok(())
+        Ok(true)
     }
 
     /// Works out what the next index entry depends on from the last one.
