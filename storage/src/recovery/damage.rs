@@ -24,8 +24,10 @@ pub(super) fn is_of_a_crash(
         Ok(header) => {
             let claimed = start.saturating_add(header.size() as u64);
             if claimed > end {
-                // Or its length is what is damaged, and the next batch begins before that.
-                return Ok(!has_whole_batch(segment, start + 1, stop)?);
+                // Or its length is what is damaged, and it ends with the file, or the next batch
+                // begins before that.
+                let whole = is_whole_but_for_its_length(segment, start)?;
+                return Ok(!whole && !has_whole_batch(segment, start + 1, stop)?);
             }
             claimed
         }
@@ -36,6 +38,22 @@ pub(super) fn is_of_a_crash(
         return Ok(true);
     }
     Ok(!sound_behind && !has_whole_batch(segment, start + 1, stop)?)
+}
+
+/// Whether what lies from `start` to the end of the file is a batch with a wrong length, which is
+/// under no checksum.
+fn is_whole_but_for_its_length(segment: &Segment, start: u64) -> io::Result<bool> {
+    let len = usize::try_from(segment.size() - start).unwrap_or(usize::MAX);
+    let Some(length) = len.checked_sub(LENGTH_COUNTS_FROM).and_then(|it| i32::try_from(it).ok())
+    else {
+        return Ok(false);
+    };
+    let mut raw = vec![0; len];
+    segment.file().read_exact_at(&mut raw, start)?;
+    if let Some(field) = raw.get_mut(LENGTH_COUNTS_FROM - 4..LENGTH_COUNTS_FROM) {
+        field.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(Batch::split(&mut Bytes::from(raw)).is_ok())
 }
 
 /// Whether, between `start` and `before`, a page is zeros from somewhere on to its end. A page that
@@ -87,6 +105,8 @@ fn has_whole_batch(segment: &Segment, from: u64, stop: &Stop) -> io::Result<bool
     Ok(false)
 }
 
+/// A batch's length field tells of the bytes behind it.
+const LENGTH_COUNTS_FROM: usize = 12;
 const PAGE_BYTES: usize = 4096;
 /// What a medium writes whole or not at all.
 const SECTOR_BYTES: usize = 512;

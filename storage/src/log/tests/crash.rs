@@ -319,6 +319,33 @@ fn a_flipped_bit_is_no_trace_of_a_crash_wherever_a_page_or_a_segment_ends_with_z
 }
 
 #[test]
+fn a_wrong_length_at_the_end_of_a_segment_is_no_trace_of_a_crash() {
+    let disk = SimDisk::new();
+    let (log, _) = reopen(&disk, 0).unwrap();
+    let mut last = 0;
+    for at in 0.. {
+        let position = log.size_bytes();
+        append(&log, at, &["some value"]);
+        if log.segment_count() > 1 {
+            break;
+        }
+        last = position;
+    }
+    log.flush().unwrap();
+    drop(log);
+    let path = Path::new(DIR).join("00000000000000000000.log");
+    for bit in 10..31 {
+        let disk = disk.fork();
+        let file = disk.open(&path, Mode::ReadWrite).unwrap();
+        let mut length = [0; 4];
+        file.read_at(&mut length, last + 8).unwrap();
+        let wrong = i32::from_be_bytes(length) ^ (1 << bit);
+        file.write_all_at(&mut [std::io::IoSlice::new(&wrong.to_be_bytes())], last + 8).unwrap();
+        assert!(matches!(reopen(&disk, 0), Err(OpenError::Corrupt { .. })), "{bit}");
+    }
+}
+
+#[test]
 fn a_producer_may_repeat_any_of_its_last_batches_after_a_restart() {
     let sent: Vec<Bytes> = (0..8)
         .map(|sequence| {
