@@ -265,6 +265,13 @@ fn what_recovery_cut_from_a_file_whole_stays_gone_after_the_next_crash() {
 }
 
 #[test]
+fn times_that_were_noted_late_are_not_believed_before_they_are_durable() {
+    for seed in [100_019, 203_137, 303_457] {
+        assert_eq!(run(seed, None), Ok(()), "seed {seed}");
+    }
+}
+
+#[test]
 fn every_planted_bug_is_caught() {
     const SEEDS_MAX: u64 = 400;
     let mut missed = Vec::new();

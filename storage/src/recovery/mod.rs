@@ -417,7 +417,7 @@ impl Opening<'_> {
         later: &[Offset],
     ) -> Result<(Arc<Segment>, Stop), OpenError> {
         let (sizes, now, synced) = (self.sizes(), self.open.now, self.open.recovery_point);
-        let Doubted { segment, times_lost, aborts_lost } =
+        let Doubted { segment, mut behind, times_lost, aborts_lost } =
             Segment::open_doubted(self.disk, self.dir, base, synced, sizes, now)?;
         if aborts_lost {
             self.unlisted.insert(base, base);
@@ -426,12 +426,10 @@ impl Opening<'_> {
         if times_lost {
             self.times_lost.insert(base);
         }
-        let behind = if self.all_headers || times_lost {
+        if self.all_headers {
             segment.forget_offsets()?;
-            None
-        } else {
-            segment.last_indexed()?
-        };
+            behind = None;
+        }
         let from_start = behind.is_none();
         let walk = Walk {
             segment: &segment,
