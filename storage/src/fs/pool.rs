@@ -185,6 +185,12 @@ impl Shared {
         }
     }
 
+    /// While so few files are open nobody counts those on their way to sockets: should they be
+    /// closed before they are sent, the room kept for that is enough.
+    fn has_plenty(&self) -> bool {
+        self.open.load(Ordering::Relaxed) < self.open_max / PLENTY_SHARE
+    }
+
     /// Runs `act`, again for as long as it lacks a descriptor and there is a file to close: what
     /// else has files open takes more than was left to it.
     fn sparing<R>(&self, mut act: impl FnMut() -> io::Result<R>) -> io::Result<R> {
@@ -470,6 +476,11 @@ impl File for Pooled {
     }
 
     fn as_source(self: Arc<Self>) -> Arc<dyn Source> {
+        if self.shared.has_plenty()
+            && let Ok(source) = self.with(|file| Ok(Arc::clone(file).as_source()))
+        {
+            return source;
+        }
         if self.may_be_lent()
             && let Ok(loan) = self.with(|file| Ok(Loan::of(&self, file)))
         {
@@ -553,6 +564,8 @@ impl fmt::Debug for Pool {
 /// Files that the hand passes before it gives up.
 const LOOKS_MAX: usize = 256;
 const CLOSED_FOR_ONE_MAX: usize = 2;
+/// One part in so many of the descriptors is kept for what is closed while it is being sent.
+const PLENTY_SHARE: usize = 8;
 /// Files that are closed for one that others take the room of.
 const RETRIES_MAX: usize = 100;
 
