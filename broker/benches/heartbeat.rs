@@ -65,6 +65,7 @@ impl Shard {
     /// Heartbeats of the members of a stable group.
     fn classic_group(&mut self, at: usize) -> Vec<Request> {
         let group = Str::from(format!("group-{at}"));
+        let begun = self.now;
         let mut replies = Vec::new();
         for member in 0..MEMBERS {
             replies.extend(self.ask(&join(&group, member)));
@@ -73,6 +74,8 @@ impl Shard {
         while replies.len() < MEMBERS {
             replies.extend(self.ring());
         }
+        // All groups begin at one time.
+        self.now = begun;
         let joined: Vec<_> = replies
             .into_iter()
             .map(|reply| match reply {
@@ -136,9 +139,11 @@ impl Shard {
         self.turn(|groups, turn| groups.decide(ticket, request, turn))
     }
 
-    /// Has the alarms go off that are set, each in its time.
+    /// Has the next alarms go off, each in its time; none that ends a session.
     fn ring(&mut self) -> Vec<Reply> {
-        let mut alarms = std::mem::take(&mut self.alarms);
+        let until = self.now.monotonic + LONGEST_DELAY;
+        let is_next = |(due, _): &mut (Duration, Subject)| *due <= until;
+        let mut alarms: Vec<_> = self.alarms.extract_if(.., is_next).collect();
         alarms.sort_unstable_by_key(|(due, _)| *due);
         let mut replies = Vec::new();
         for (due, subject) in alarms {
@@ -197,5 +202,6 @@ fn join(group: &Str, member: usize) -> Request {
     Request::Join(request, joiner)
 }
 
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const GROUPS: usize = 1_000;
 const MEMBERS: usize = 5;
