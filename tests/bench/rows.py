@@ -437,22 +437,25 @@ def partitions_100k(generator, subject, _state, _at):
     }
 
 
-@row("groups", "1,000 groups of 5 members that commit every second", ["milena", "kafka"], once=True)
+AHEAD = [Target(figure, 1.0, "kafka") for figure in ("CPU s", "RSS MB", "p99 us")]
+
+
+@row("groups", "1,000 groups of 5 members that commit every second", ["milena", "kafka"], *AHEAD, once=True)
 def groups(generator, subject, _state, _at):
     return many_groups(generator, subject, "classic")
 
 
-@row("groups-848", "the same in the consumer protocol (KIP-848)", ["milena", "kafka"], once=True)
+@row("groups-848", "the same in the consumer protocol (KIP-848)", ["milena", "kafka"], *AHEAD, once=True)
 def groups_848(generator, subject, _state, _at):
     return many_groups(generator, subject, "consumer")
 
 
-@row("group", "one group of 5,000 members over 1,000 partitions", ["milena", "kafka"], once=True)
+@row("group", "one group of 5,000 members over 1,000 partitions", ["milena", "kafka"], *AHEAD, once=True)
 def group(generator, subject, _state, _at):
     return one_group(generator, subject, "classic")
 
 
-@row("group-848", "the same in the consumer protocol (KIP-848)", ["milena", "kafka"], once=True)
+@row("group-848", "the same in the consumer protocol (KIP-848)", ["milena", "kafka"], *AHEAD, once=True)
 def group_848(generator, subject, _state, _at):
     return one_group(generator, subject, "consumer")
 
