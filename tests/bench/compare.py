@@ -36,12 +36,15 @@ def main():
     parser.add_argument("--without-kafka", action="store_true")
     parser.add_argument("--folder", type=pathlib.Path, help="where brokers store, rather than a temporary directory")
     parser.add_argument("--json", type=pathlib.Path, help="write the figures there")
+    parser.add_argument("--with", type=pathlib.Path, dest="earlier", metavar="JSON",
+                        help="figures of an earlier run, for the rows that this one leaves out")
     parser.add_argument("--document", type=pathlib.Path, help="write the tables and plots to this Markdown file")
     options = parser.parse_args()
     if options.short:
         options.rounds, options.scale, options.without_kafka = 1, 0.02, True
         options.only = options.only or rows.SHORT
 
+    earlier = {row["name"]: row for row in json.loads(options.earlier.read_text())} if options.earlier else {}
     with contextlib.suppress(ValueError, OSError):  # only root may have more than was given
         resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
     chosen = [row for row in rows.ALL if not options.only or row.name.startswith(tuple(options.only))]
@@ -65,12 +68,19 @@ def main():
             results.append(rows.measure(row, taking_part, generator, options.rounds))
             print(f"{document.table_of(results[-1])}\n({time.monotonic() - begun:.0f} s)\n", flush=True)
             if options.document:  # a run that is ended early has shown something
-                document.write(options.document, results, options)
+                again = [result["name"] for result in results] if earlier else []
+                document.write(options.document, in_order(results, earlier), options, again)
     if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+        options.json.write_text(json.dumps(in_order(results, earlier), indent=1) + "\n")
     print(document.verdicts(results))
     if options.short and any(result["failed"] for result in results):
         raise SystemExit("not all of it ran")
+
+
+def in_order(results, earlier):
+    """All rows of this run, and of an earlier one those that this one has not measured."""
+    found = earlier | {result["name"]: result for result in results}
+    return [found[row.name] for row in rows.ALL if row.name in found]
 
 
 if __name__ == "__main__":

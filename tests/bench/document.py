@@ -15,11 +15,13 @@ PLOTTED = [
 ]
 
 
-def write(path, results, options):
-    """The document, and its plots in a folder beside it."""
+def write(path, results, options, again=()):
+    """The document, and its plots in a folder beside it. `again` are the rows of a run that completes an earlier one."""
     plots = path.parent / "benchmarks"
     plots.mkdir(parents=True, exist_ok=True)
-    parts = [HEAD.format(**machine(), rounds=options.rounds, scale=options.scale, targets=verdicts(results))]
+    second = f"\nMeasured in a run of their own: {', '.join(again)}." if again else ""
+    about = machine() | {"rounds": options.rounds, "scale": options.scale, "second": second}
+    parts = [HEAD.format(**about, targets=verdicts(results))]
     for result in results:
         parts.append(f"## {result['name']}: {result['title']}\n\n{table_of(result)}\n")
         measured = {figure for figures in result["figures"].values() for figure in figures}
@@ -107,7 +109,7 @@ HEAD = """# Benchmarks
 
 Written by `make bench`, from one run on {date} at commit {commit}: {cores} cores, {memory} GB of memory, {system}.
 Load and broker share the cores. Brokers run beside each other and take turns; each figure is the median of {rounds}
-runs, at {scale} of the full volume. `make bench ARGS="--only NAME"` repeats one row.
+runs, at {scale} of the full volume. `make bench ARGS="--only NAME"` repeats one row.{second}
 
 - **milena** leaves syncing to the page cache as Kafka does (`log.flush.policy=os`); **milena synced** is its default,
   where `acks=all` is answered after an fdatasync that covers the batch.

@@ -108,6 +108,7 @@ class Generator:
         command = [self.milena, "bench", *map(str, arguments), "-b", subject.address, "--json"]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def topic(self, subject, verb, name):
+    def topic(self, subject, verb, name, *more):
         if not isinstance(subject.broker, Floor):
-            subprocess.run([self.milena, "topic", verb, name, "-b", subject.address], check=True, capture_output=True)
+            command = [self.milena, "topic", verb, name, "-b", subject.address, *more]
+            subprocess.run(command, check=True, capture_output=True)
