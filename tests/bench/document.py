@@ -46,7 +46,7 @@ def table_of(result):
 
 
 def verdicts(results):
-    """Each target with what was found, and what the floor, which nobody can beat, has where a broker is the measure."""
+    """Each target with what was found, and what the floor has where another broker is the measure."""
     lines = [["row", "measure", "found", "target", "met", "floor"]]
     for result in results:
         for target in result["targets"]:
@@ -126,7 +126,7 @@ compared within a row only. Latencies count from when a request was meant to be 
 
 ## Targets
 
-The last column is what the floor has in the same measure: no broker gets below it.
+The last column is what the floor has in the same measure.
 
 {targets}
 """
