@@ -11,7 +11,7 @@
 //!
 //! What is read may be in the page cache alone. All of it is made durable at once, before it is
 //! read, and once more afterwards with what was cut, removed and written anew: see
-//! [`make_durable`].
+//! `make_durable`.
 
 mod aborted;
 mod damage;
