@@ -68,7 +68,7 @@ fn open(dir: &Path) -> Log {
     let open = OpenLog {
         recovery_point: Offset::ZERO,
         log_start: Offset::ZERO,
-        cleaned_to: Offset::ZERO,
+        gaps_below: Offset::ZERO,
         clean_stop: false,
         settled: false,
         now: NOW,

@@ -64,7 +64,10 @@ impl<T> Found<T> {
 }
 
 /// An offset for each (topic, partition).
-pub type Offsets = BTreeMap<(String, i32), Offset>;
+/// A topic and the index of its partition.
+pub(crate) type Key = (String, i32);
+
+pub type Offsets = BTreeMap<Key, Offset>;
 
 /// Reads one of the offset checkpoints.
 pub fn read_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Found<Offsets>> {
@@ -179,19 +182,39 @@ fn write_temporary(disk: &dyn Disk, path: &Path, contents: &[u8]) -> io::Result<
     if is_planted(Bug::CheckpointNotSynced) { Ok(()) } else { file.sync_data() }
 }
 
+/// The key of an entry that says of a log what `before` stands for.
+pub(crate) fn entry_of(before: &str, (topic, partition): &Key) -> Key {
+    (format!("{before}{topic}"), *partition)
+}
+
+/// Adds entries of that kind to others.
+pub(crate) fn add_entries(all: &mut Offsets, before: &str, entries: &Offsets) {
+    all.extend(entries.iter().map(|(key, offset)| (entry_of(before, key), *offset)));
+}
+
+/// Takes the entries of that kind out of all.
+pub(crate) fn take_entries(all: &mut Offsets, before: &str) -> Offsets {
+    let taken = all.extract_if(.., |(topic, _), _| topic.starts_with(before));
+    let named = taken.filter_map(|((topic, partition), offset)| {
+        Some(((topic.strip_prefix(before)?.to_owned(), partition), offset))
+    });
+    named.collect()
+}
+
 fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     name.into()
 }
 
-fn parse_offset(words: &[&str]) -> Option<((String, i32), Offset)> {
+fn parse_offset(words: &[&str]) -> Option<(Key, Offset)> {
     let [topic, partition, offset] = words else { return None };
     let partition = partition.parse().ok().filter(|&partition: &i32| partition >= 0)?;
     let offset = offset.parse().ok().filter(|&offset: &i64| offset >= 0)?;
     // Two letters must be wrong to make a topic of it.
     let is_checksum = CHECKSUM.trim_end() == format!("{topic} {partition}");
-    let name = topic.strip_prefix(START_OF).unwrap_or(topic);
+    let name = [START_OF, GAPS_OF].iter().find_map(|before| topic.strip_prefix(before));
+    let name = name.unwrap_or(topic);
     if name.contains('/') && !is_checksum {
         return None;
     }
@@ -200,6 +223,8 @@ fn parse_offset(words: &[&str]) -> Option<((String, i32), Offset)> {
 
 /// Before a topic's name: the entry says where the log begins, whatever the others are about.
 pub(crate) const START_OF: &str = "//start/";
+/// The same: the entry says below where records of the log may be missing.
+pub(crate) const GAPS_OF: &str = "//gaps/";
 /// What stands before the checksum of all that is above it.
 const CHECKSUM: &str = "//crc32c 0 ";
 /// A million partitions with long names.

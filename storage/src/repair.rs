@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, io, path::Path, sync::Arc};
 use milena_protocol::{Offset, Timestamp};
 
 use crate::{
-    checkpoint::{self, Found, Offsets},
+    checkpoint::{self, Found, GAPS_OF, Key, Offsets},
     fs::{Disk, Mode},
     log::{Log, LogConfig, OpenLog},
     manager::{
@@ -234,16 +234,10 @@ impl Repairer<'_> {
 
     /// A gap is noted as one that compaction left. At the end of the log there is nothing behind
     /// it: the recovery point is lowered when the log is rebuilt.
-    fn give_up(
-        &self,
-        key: &(String, i32),
-        from: Offset,
-        to: Offset,
-        noted: &mut Noted,
-    ) -> io::Result<What> {
+    fn give_up(&self, key: &Key, from: Offset, to: Offset, noted: &mut Noted) -> io::Result<What> {
         if self.accepted.truncation {
-            let cleaned = noted.entry(CLEANED).or_default();
-            let up_to = cleaned.entry(key.clone()).or_default();
+            let compacted = noted.entry(CLEANED).or_default();
+            let up_to = compacted.entry(checkpoint::entry_of(GAPS_OF, key)).or_default();
             *up_to = to.max(*up_to);
             self.write(CLEANED, noted)?;
         }
@@ -251,12 +245,7 @@ impl Repairer<'_> {
     }
 
     /// Opens the log as if nothing were known of it but its batches, which all are whole.
-    fn rebuild(
-        &self,
-        log: &str,
-        key: &(String, i32),
-        noted: &mut Noted,
-    ) -> Result<Recovered, RepairError> {
+    fn rebuild(&self, log: &str, key: &Key, noted: &mut Noted) -> Result<Recovered, RepairError> {
         let dir = self.root.join(log);
         let mut has_segments = false;
         for entry in self.disk.read_dir(&dir)? {
@@ -274,7 +263,7 @@ impl Repairer<'_> {
             recovery_point: Offset::ZERO,
             log_start: start.unwrap_or_default(),
             // A gap that was found was asked about.
-            cleaned_to: Offset(i64::MAX),
+            gaps_below: Offset(i64::MAX),
             clean_stop: false,
             settled: false,
             now: self.now,
@@ -285,7 +274,10 @@ impl Repairer<'_> {
             .map_err(|error| failed(error.to_string()))?;
         let begins = opened.start_offset();
         let end = opened.close().map_err(|error| failed(error.to_string()))?;
-        for file in [LOG_STARTS, RECOVERY_POINTS, CLEANED] {
+        let gaps = &checkpoint::entry_of(GAPS_OF, key);
+        for (file, key) in
+            [(LOG_STARTS, key), (RECOVERY_POINTS, key), (CLEANED, key), (CLEANED, gaps)]
+        {
             let offsets = noted.entry(file).or_default();
             let point = offsets.get(key).copied();
             // Nobody has compacted more than there is, and a start may believe all that is left.

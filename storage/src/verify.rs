@@ -18,7 +18,7 @@ use crate::{
     index::{
         AbortedTransaction, Extent, OffsetEntry, OffsetIndex, OpenError, TimeEntry, TimeIndex,
     },
-    manager::{CLEANED, LOG_STARTS, PartitionName, RECOVERY_POINTS, take_starts},
+    manager::{CLEANED, Compacted, LOG_STARTS, PartitionName, RECOVERY_POINTS, take_starts},
     producers::snapshot::{self, SnapshotEntry},
     segment::{ScanError, WholeScan, name, name::Kind},
 };
@@ -193,7 +193,7 @@ pub struct BadBatch {
 struct Noted {
     recovery_points: Offsets,
     starts: Offsets,
-    cleaned: Offsets,
+    compacted: Compacted,
 }
 
 impl Noted {
@@ -206,7 +206,7 @@ impl Noted {
         Ok(Self {
             recovery_points,
             starts: read(LOG_STARTS)?.unwrap_or(copies),
-            cleaned: read(CLEANED)?.unwrap_or_default(),
+            compacted: Compacted::of(read(CLEANED)?.unwrap_or_default()),
         })
     }
 }
@@ -263,7 +263,8 @@ impl Verifier<'_> {
         let start = of(&self.noted.starts).unwrap_or_default();
         let recovery_point = of(&self.noted.recovery_points).unwrap_or_default();
         thread.recovery_point = recovery_point;
-        thread.gaps_below = of(&self.noted.cleaned).unwrap_or_default().max(start);
+        let gaps_below = key.as_ref().map(|key| self.noted.compacted.gaps_below(key));
+        thread.gaps_below = gaps_below.unwrap_or_default().max(start);
         thread.expected = bases.first().copied().unwrap_or(start);
         thread.is_whole = true;
         self.snapshots(dir, &mut thread)?;

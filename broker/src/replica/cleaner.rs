@@ -108,6 +108,10 @@ impl Replicas {
             bytes_per_second: config.cleaner_io_bytes_per_second,
             due: self.shared.timers.now(),
         };
+        if let Err(error) = dir.note_compacting(partition.name(), log, pass.until) {
+            warn!(?partition, %error, "could not write down what is to be compacted");
+            return false;
+        }
         match log.compact(&pass, &mut throttle) {
             Ok(done) => {
                 self.cleaner.passes.add(1);

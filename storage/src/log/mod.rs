@@ -90,7 +90,7 @@ impl Log {
         let loaded = recovery::load(&disk, &dir, &config, open)?;
         let report = loaded.report;
         let log = Self::of(disk, dir, config, loaded);
-        log.gaps_below.store(open.cleaned_to.0, Ordering::Release);
+        log.gaps_below.store(open.gaps_below.0, Ordering::Release);
         // Of a log that is empty nothing but its name can be lost.
         let has_bytes = log.size_bytes() > 0;
         let was_mended = !open.clean_stop || report.indexes_rebuilt > 0;
@@ -236,8 +236,12 @@ impl Log {
 
     /// From here on no record is missing, other than by damage.
     fn gaps_below(&self) -> Offset {
-        let noted = Offset(self.gaps_below.load(Ordering::Acquire));
-        if self.config().compact { Offset(i64::MAX) } else { noted }
+        if self.config().compact { Offset(i64::MAX) } else { self.noted_gaps() }
+    }
+
+    /// The same as far as is known, which for as long as compaction goes on is not for good.
+    pub(crate) fn noted_gaps(&self) -> Offset {
+        Offset(self.gaps_below.load(Ordering::Acquire))
     }
 
     /// What batches are held against.

@@ -14,7 +14,7 @@ pub struct OpenLog {
     /// Where the log began when that was last noted.
     pub log_start: Offset,
     /// Below, records may be missing that compaction has dropped.
-    pub cleaned_to: Offset,
+    pub gaps_below: Offset,
     /// The log was closed in order: nothing was written since the recovery point was noted.
     pub clean_stop: bool,
     /// After a stop that was not in order: who opens the log has made durable what it left, and

@@ -7,11 +7,12 @@
 //! | `.kafka_cleanshutdown`             | all logs were closed in order; gone while in use   |
 //! | `recovery-point-offset-checkpoint` | below, nothing need be read again after a crash; and a copy of the next |
 //! | `log-start-offset-checkpoint`      | below, records were deleted                        |
-//! | `cleaner-offset-checkpoint`        | below, compaction has been                         |
+//! | `cleaner-offset-checkpoint`        | below, compaction has been, and how far it may have left gaps |
 //! | `<topic>-<partition>/`             | a log, and in `partition.metadata` its topic's id  |
 //! | `<topic>-<partition>.<id>-future/` | its copy, on the way here from another directory; begun anew after a start |
 //! | `....<id>-delete/`                 | was a log; goes at the latest with the next start  |
 
+mod compacted;
 mod error;
 mod making;
 mod moving;
@@ -33,7 +34,10 @@ use milena_protocol::{Timestamp, Uuid};
 use tracing::{info, warn};
 
 use self::noted::Noted;
-pub(crate) use self::noted::{CLEANED, LOG_STARTS, RECOVERY_POINTS, take_starts, write_points};
+pub(crate) use self::{
+    compacted::{CLEANED, Compacted},
+    noted::{LOG_STARTS, RECOVERY_POINTS, take_starts, write_points},
+};
 pub use self::{
     error::ManagerError,
     making::DeletedPartition,
@@ -41,7 +45,7 @@ pub use self::{
     name::PartitionName,
 };
 use crate::{
-    checkpoint::{self, Found, Offsets},
+    checkpoint::{self, Found},
     fs::{Disk, Lock, Space},
     log::{Log, LogConfig, OpenLog},
     meta::{self, MetaProperties},
@@ -69,7 +73,7 @@ pub struct Manager {
     /// What the checkpoint files say.
     noted: Mutex<Noted>,
     /// The same of where compaction has come to.
-    cleaned: Mutex<Offsets>,
+    compacted: Mutex<Compacted>,
     /// `None` once closed: another may take the directory then.
     lock: Mutex<Option<Box<dyn Lock>>>,
 }
@@ -126,7 +130,7 @@ impl Manager {
         })?;
         let meta = own(&*disk, root, identity)?;
         let noted = Noted::load(&*disk, root)?;
-        let cleaned = noted::load_cleaned(&*disk, root)?;
+        let compacted = Compacted::load(&*disk, root)?;
         let marker = root.join(CLEAN_STOP_MARKER);
         let clean_stop = disk.exists(&marker);
         if clean_stop && !is_planted(Bug::CleanStopMarkKept) {
@@ -152,7 +156,7 @@ impl Manager {
             noting: Mutex::new(()),
             changing: Mutex::new(()),
             noted: Mutex::new(noted),
-            cleaned: Mutex::new(cleaned),
+            compacted: Mutex::new(compacted),
             lock: Mutex::new(Some(lock)),
         })
     }

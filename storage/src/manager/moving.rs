@@ -80,7 +80,7 @@ impl Manager {
         let open = OpenLog {
             recovery_point: Offset::ZERO,
             log_start: begins,
-            cleaned_to: Offset::ZERO,
+            gaps_below: Offset::ZERO,
             clean_stop: false,
             settled: false,
             now,
@@ -115,7 +115,7 @@ impl Manager {
         log.advance_start(start).map_err(|error| copy_error(name, error))?;
         let end = log.close().map_err(|error| ManagerError::Flush { name: name.clone(), error })?;
         // A start has to believe the copy as far as it goes: compaction may have left gaps in it.
-        self.note_copied(name, end, log.start_offset(), *cleaned_to)?;
+        self.note_copied(name, end, log.start_offset(), *cleaned_to, source.noted_gaps())?;
         self.disk.rename(dir, &self.dir(name))?;
         self.disk.sync_dir(&self.root)?;
         Ok(config)

@@ -16,7 +16,7 @@ use tracing::warn;
 
 use super::{Manager, ManagerError, PartitionName};
 use crate::{
-    checkpoint::{self, Found, Offsets, START_OF},
+    checkpoint::{self, Found, Key, Offsets, START_OF},
     fs::Disk,
     log::{Log, OpenLog, TrimError},
 };
@@ -62,25 +62,18 @@ pub(crate) fn write_points(
     starts: &Offsets,
 ) -> io::Result<()> {
     let mut all = points.clone();
-    all.extend(
-        starts_in(starts).map(|((topic, partition), start)| {
-            ((format!("{START_OF}{topic}"), *partition), *start)
-        }),
-    );
+    let starts = starts_in(starts).map(|(key, start)| (key.clone(), *start)).collect();
+    checkpoint::add_entries(&mut all, START_OF, &starts);
     checkpoint::write_offsets(disk, &root.join(RECOVERY_POINTS), &all)
 }
 
 /// Takes what is said of the starts out of what is in the file of the recovery points.
 pub(crate) fn take_starts(points: &mut Offsets) -> Offsets {
-    let of_starts = points.extract_if(.., |(topic, _), _| topic.starts_with(START_OF));
-    let named = of_starts.filter_map(|((topic, partition), start)| {
-        Some(((topic.strip_prefix(START_OF)?.to_owned(), partition), start))
-    });
-    named.collect()
+    checkpoint::take_entries(points, START_OF)
 }
 
 /// Those that say something.
-fn starts_in(starts: &Offsets) -> impl Iterator<Item = (&(String, i32), &Offset)> {
+fn starts_in(starts: &Offsets) -> impl Iterator<Item = (&Key, &Offset)> {
     starts.iter().filter(|(_, start)| **start > Offset::ZERO)
 }
 
@@ -112,13 +105,7 @@ impl Manager {
             noted.recovery_points = lowered;
         }
         drop(noted);
-        let mut cleaned = self.cleaned();
-        if cleaned.get(&key).is_some_and(|to| *to > offset) {
-            let mut lowered = cleaned.clone();
-            lowered.insert(key, offset);
-            checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &lowered)?;
-            *cleaned = lowered;
-        }
+        self.note_cut_compacted(name, offset)?;
         log.truncate_to(offset, now)
     }
 
@@ -126,34 +113,6 @@ impl Manager {
     /// above may be compacted, as a start takes the gaps that leaves for what a crash left.
     pub fn recovery_point(&self, name: &PartitionName) -> Offset {
         self.noted().recovery_points.get(&key(name)).copied().unwrap_or_default()
-    }
-
-    /// Where compaction of this log has come to, if it has begun.
-    pub fn cleaned_to(&self, name: &PartitionName) -> Option<Offset> {
-        self.cleaned().get(&key(name)).copied()
-    }
-
-    /// Notes, durably, that compaction of `log` has come to `to`; nothing if the partition has
-    /// another log now, or none.
-    ///
-    /// # Errors
-    /// What the disk reports; a start then has it compacted again.
-    pub fn note_cleaned(
-        &self,
-        name: &PartitionName,
-        log: &Arc<Log>,
-        to: Offset,
-    ) -> Result<(), ManagerError> {
-        let mut cleaned = self.cleaned();
-        if !self.get(name).is_some_and(|open| Arc::ptr_eq(&open, log)) {
-            return Ok(());
-        }
-        let mut next = cleaned.clone();
-        next.retain(|key, _| self.has_directory(key));
-        next.insert(key(name), to);
-        checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
-        *cleaned = next;
-        Ok(())
     }
 
     /// Notes how far each log is durable and where it begins: so often, and before delete-records
@@ -225,7 +184,7 @@ impl Manager {
         OpenLog {
             recovery_point: point.unwrap_or_default(),
             log_start,
-            cleaned_to: self.cleaned_to(name).unwrap_or_default(),
+            gaps_below: self.compacted().gaps_below(&key),
             // A log that the last run did not note is one that it did not close.
             clean_stop: self.clean_stop && point.is_some(),
             settled: false,
@@ -241,18 +200,9 @@ impl Manager {
         end: Offset,
         start: Offset,
         cleaned_to: Option<Offset>,
+        gaps_below: Offset,
     ) -> Result<(), ManagerError> {
-        let mut cleaned = self.cleaned();
-        let mut next = cleaned.clone();
-        match cleaned_to {
-            Some(to) => next.insert(key(name), to),
-            None => next.remove(&key(name)),
-        };
-        if *cleaned != next {
-            checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
-            *cleaned = next;
-        }
-        drop(cleaned);
+        self.note_copied_compacted(name, cleaned_to, gaps_below)?;
         let mut noted = self.noted();
         let mut next = Noted {
             recovery_points: noted.recovery_points.clone(),
@@ -266,16 +216,7 @@ impl Manager {
     /// New logs must not inherit what was noted of older ones by the same names.
     pub(super) fn forget_all(&self, names: &[&PartitionName]) -> io::Result<()> {
         let keys: Vec<_> = names.iter().map(|name| key(name)).collect();
-        let mut cleaned = self.cleaned();
-        if keys.iter().any(|key| cleaned.contains_key(key)) {
-            let mut next = cleaned.clone();
-            for key in &keys {
-                next.remove(key);
-            }
-            checkpoint::write_offsets(&*self.disk, &self.root.join(CLEANED), &next)?;
-            *cleaned = next;
-        }
-        drop(cleaned);
+        self.forget_compacted(&keys)?;
         let mut noted = self.noted();
         let is_noted =
             |key| noted.recovery_points.contains_key(key) || noted.log_starts.contains_key(key);
@@ -307,7 +248,7 @@ impl Manager {
     }
 
     /// Only of what is not open the disk has to be asked.
-    fn has_directory(&self, (topic, partition): &(String, i32)) -> bool {
+    pub(super) fn has_directory(&self, (topic, partition): &Key) -> bool {
         PartitionName::new(topic, *partition)
             .is_some_and(|name| self.get(&name).is_some() || self.disk.exists(&self.dir(&name)))
     }
@@ -319,19 +260,10 @@ impl Manager {
     pub(super) fn noted(&self) -> MutexGuard<'_, Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    pub(super) fn cleaned(&self) -> MutexGuard<'_, Offsets> {
-        self.cleaned.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// How far compaction of each log has come.
-pub(crate) fn load_cleaned(disk: &dyn Disk, root: &Path) -> io::Result<Offsets> {
-    load_offsets(disk, &root.join(CLEANED))
 }
 
 /// A checkpoint that cannot be read costs time, as everything is then read again, but no data.
-fn load_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Offsets> {
+pub(super) fn load_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Offsets> {
     Ok(match checkpoint::read_offsets(disk, path)? {
         Found::Whole(offsets) => offsets,
         Found::Absent => Offsets::new(),
@@ -342,10 +274,9 @@ fn load_offsets(disk: &dyn Disk, path: &Path) -> io::Result<Offsets> {
     })
 }
 
-pub(super) fn key(name: &PartitionName) -> (String, i32) {
+pub(super) fn key(name: &PartitionName) -> Key {
     (name.topic().to_owned(), name.partition())
 }
 
 pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
-pub(crate) const CLEANED: &str = "cleaner-offset-checkpoint";

@@ -340,7 +340,8 @@ fn ending_with_an_empty_segment(here: &Manager) -> Arc<Log> {
     source
 }
 
-fn compact(log: &Log) -> Offset {
+/// All of it, though no more than is flushed.
+fn whole_pass(log: &Log) -> Pass {
     log.set_config(Arc::new(LogConfig { compact: true, ..small() }));
     let policy = Policy {
         min_dirty_ratio: 0.0,
@@ -349,15 +350,91 @@ fn compact(log: &Log) -> Offset {
         delete_retention_ms: 0,
     };
     let cleanable = log.cleanable(&policy, None, log.end_offset(), NOW);
-    let pass = Pass {
+    Pass {
         from: cleanable.from,
         until: cleanable.until,
         delete_retention_ms: 0,
         now: NOW,
         map_bytes: 1 << 20,
         seed: 7,
-    };
-    log.compact(&pass, &mut Unhurried).unwrap().to
+    }
+}
+
+fn compact(log: &Log) -> Offset {
+    log.compact(&whole_pass(log), &mut Unhurried).unwrap().to
+}
+
+/// Ends a pass after so many of its steps.
+struct Stop(usize);
+
+impl Pace for Stop {
+    fn spend(&mut self, _bytes: u64) -> bool {
+        self.0 = self.0.saturating_sub(1);
+        self.0 > 0
+    }
+}
+
+/// A log of several segments in which each value replaces the one before it.
+fn of_one_key(manager: &Manager) -> Arc<Log> {
+    let log = create(manager, "a", 1);
+    for at in 0..60 {
+        let mut batch = BatchBuilder::new(Codec::None);
+        batch.append(Timestamp(at), Some(b"key"), Some(b"some value"), &[]).unwrap();
+        log.append(batch.build().unwrap(), client()).unwrap();
+    }
+    log.flush().unwrap();
+    manager.checkpoint().unwrap();
+    log
+}
+
+#[test]
+fn what_an_interrupted_pass_left_out_is_not_missed_once_the_log_is_no_longer_compacted() {
+    let mut with_gaps = 0;
+    for steps in 1.. {
+        let disk = SimDisk::new();
+        let here = manager(&disk);
+        let log = of_one_key(&here);
+        let pass = whole_pass(&log);
+        here.note_compacting(&name("a"), &log, pass.until).unwrap();
+        let done = log.compact(&pass, &mut Stop(steps));
+        let kept = read_all(&log, Offset(0));
+        with_gaps += usize::from(done.is_err() && kept.len() < 60);
+        log.set_config(Arc::new(small()));
+        // It may be moved before the next start.
+        let there = other(&disk);
+        assert_eq!(read_all(&move_to(&there, &log, None), Offset(0)), kept, "{steps}");
+        drop((here, there));
+        disk.crash(1);
+        for manager in [manager(&disk), other(&disk)] {
+            let (log, _) = load(&manager).pop().unwrap().outcome.unwrap();
+            assert_eq!(read_all(&log, Offset(0)), kept, "{steps}");
+            assert_eq!(manager.cleaned_to(&name("a")), None);
+        }
+        if done.is_ok() {
+            break;
+        }
+    }
+    assert!(with_gaps > 1, "passes were interrupted between two swaps: {with_gaps}");
+}
+
+#[test]
+fn how_far_gaps_may_be_is_noted_until_compaction_has_come_there() {
+    let disk = SimDisk::new();
+    let manager = manager(&disk);
+    let log = create(&manager, "a", 1);
+    let path = Path::new(ROOT).join("cleaner-offset-checkpoint");
+    let noted = || checkpoint::read_offsets(&disk, &path).unwrap().whole().unwrap();
+    let entry = |topic: &str, offset| ((topic.to_owned(), 0), Offset(offset));
+    manager.note_compacting(&name("a"), &log, Offset(9)).unwrap();
+    assert_eq!(noted(), [entry("//gaps/a", 9)].into());
+    manager.note_cleaned(&name("a"), &log, Offset(5)).unwrap();
+    assert_eq!(noted(), [entry("//gaps/a", 9), entry("a", 5)].into());
+    manager.truncate_to(&name("a"), Offset(8), NOW).unwrap();
+    assert_eq!(noted(), [entry("//gaps/a", 8), entry("a", 5)].into());
+    manager.note_cleaned(&name("a"), &log, Offset(8)).unwrap();
+    assert_eq!(noted(), [entry("a", 8)].into());
+    manager.note_compacting(&name("a"), &log, Offset(8)).unwrap();
+    assert_eq!(noted(), [entry("a", 8)].into());
 }
 
 #[test]

@@ -328,19 +328,19 @@ impl Opening<'_> {
     /// A segment that is missing something before `base`. Compaction leaves gaps, but only in what
     /// was noted to be durable.
     fn is_hole(&self, end: Offset, base: Offset) -> bool {
-        base > end && end >= self.open.recovery_point && end >= self.open.cleaned_to
+        base > end && end >= self.open.recovery_point && end >= self.open.gaps_below
     }
 
     /// Below, a batch need not begin where the one before it ended.
     fn gaps_below(&self) -> Offset {
-        if self.config.compact { Offset(i64::MAX) } else { self.open.cleaned_to }
+        if self.config.compact { Offset(i64::MAX) } else { self.open.gaps_below }
     }
 
     /// What was synced goes on at `base`, where the next segment begins, unless the log begins
     /// behind the gap or compaction made it.
     fn check_continued(&self, before: &Segment, base: Offset) -> Result<(), OpenError> {
         let explained =
-            self.config.compact || base <= self.open.cleaned_to || base <= self.open.log_start;
+            self.config.compact || base <= self.open.gaps_below || base <= self.open.log_start;
         if explained {
             return Ok(());
         }

@@ -45,7 +45,8 @@ fn reopen(disk: &SimDisk, recovery_point: i64) -> Log {
 }
 
 fn reopen_cleaned(disk: &SimDisk, recovery_point: i64, cleaned_to: Offset) -> Log {
-    let open = OpenLog { recovery_point: Offset(recovery_point), cleaned_to, ..fresh() };
+    let open =
+        OpenLog { recovery_point: Offset(recovery_point), gaps_below: cleaned_to, ..fresh() };
     let disk = Arc::new(disk.clone());
     Log::open(disk, Path::new(DIR), Arc::new(compacted()), open).unwrap().0
 }

@@ -45,7 +45,7 @@ fn a_segment_missing_in_the_middle_is_named_however_the_log_was_closed() {
             };
             assert_eq!([from, to], *hole);
             // Compaction may have taken them, and what lies before the start is nobody's.
-            let cleaned = OpenLog { cleaned_to: to, ..known };
+            let cleaned = OpenLog { gaps_below: to, ..known };
             assert!(reopen(&disk, small(), cleaned).is_ok());
             let later = OpenLog { log_start: to, ..known };
             assert!(reopen(&disk, small(), later).is_ok());

@@ -45,7 +45,7 @@ pub(crate) fn fresh() -> OpenLog {
     OpenLog {
         recovery_point: Offset(0),
         log_start: Offset(0),
-        cleaned_to: Offset(0),
+        gaps_below: Offset(0),
         clean_stop: false,
         settled: false,
         now: NOW,

@@ -331,7 +331,7 @@ fn a_wrong_offset_among_gaps_is_noticed_unless_it_lies_in_one() {
     let end = log.close().unwrap().0;
     drop(log);
     assert!((20..60).contains(&left.len()), "{}", left.len());
-    let known = OpenLog { cleaned_to: until, ..closed(end) };
+    let known = OpenLog { gaps_below: until, ..closed(end) };
     let places = places(&disk, &known);
     for damaged in 0..left.len() - 1 {
         let base = left[damaged].base_offset().0;

@@ -425,7 +425,7 @@ fn compaction_leaves_the_last_committed_record_of_each_key_and_what_is_open() {
         assert_eq!(log.last_stable_offset(log.end_offset()), stable);
         let noted = log.recovery_point().unwrap();
         let reopened =
-            open_at(&disk.fork(), OpenLog { recovery_point: noted, cleaned_to: stable, ..fresh() });
+            open_at(&disk.fork(), OpenLog { recovery_point: noted, gaps_below: stable, ..fresh() });
         reopened.on_high_watermark(reopened.end_offset());
         assert_eq!(last_of_each(&reopened), expected, "{late}, opened again");
         assert_eq!(reopened.last_stable_offset(reopened.end_offset()), stable);
