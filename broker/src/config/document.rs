@@ -43,6 +43,14 @@ fn document() -> String {
         "\n## Topic\n\n\
          Set when a topic is created, or altered later. A topic that does not set a key has the\n\
          broker's value, from the first of the broker keys named here that is set.\n\n\
+         The topics that brokers keep their own state in are synced before anybody is answered,\n\
+         whatever `log.flush.policy` is. Commits of offsets are faster, and as safe as with one\n\
+         broker of Kafka, once the topic that holds them is set otherwise:\n\n\
+         ```\n\
+         milena config set --topic __consumer_offsets flush.policy=os\n\
+         ```\n\n\
+         After a loss of power a group then reads again what it committed last. What it commits in\n\
+         transactions is synced even so. `--delete flush.policy` takes the setting back.\n\n\
          | key | type | default | broker keys | meaning |\n|---|---|---|---|---|\n",
     );
     for key in table().topic.iter().filter(|key| key.inert.is_none()) {

@@ -101,12 +101,11 @@ impl PartitionLog for OnPartition {
     }
 
     fn committed(&self, end: Offset, deadline: Duration) -> Committed<'_> {
-        Box::pin(async move {
-            self.0.committed(end, deadline).await.map_err(|error| match error {
-                Uncommitted::TimedOut => Lost::TimedOut,
-                Uncommitted::Offline | Uncommitted::Gone => Lost::Offline,
-            })
-        })
+        Box::pin(async move { self.0.committed(end, deadline).await.map_err(lost) })
+    }
+
+    fn synced(&self, end: Offset, deadline: Duration) -> Committed<'_> {
+        Box::pin(async move { self.0.synced(end, deadline).await.map_err(lost) })
     }
 
     fn bounds(&self) -> (Offset, Offset) {
@@ -119,5 +118,12 @@ impl PartitionLog for OnPartition {
         let found = self.0.read(from.0, limits).map_err(|error| ReadFailed(error.to_string()))?;
         let records = found.map(|found| found.records.to_bytes()).transpose();
         Ok(records.map_err(|error| ReadFailed(error.to_string()))?.unwrap_or_default())
+    }
+}
+
+fn lost(error: Uncommitted) -> Lost {
+    match error {
+        Uncommitted::TimedOut => Lost::TimedOut,
+        Uncommitted::Offline | Uncommitted::Gone => Lost::Offline,
     }
 }

@@ -3,9 +3,13 @@
 use milena_protocol::{
     ErrorCode, Uuid,
     messages::{
-        AddOffsetsToTxnRequest, FindCoordinatorRequest, OffsetFetchRequest, TxnOffsetCommitRequest,
-        WriteTxnMarkersRequest,
-        groups::offset_fetch::{OffsetFetchRequestGroup, OffsetFetchRequestTopics},
+        AddOffsetsToTxnRequest, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
+        OffsetCommitRequest, OffsetFetchRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+        configs::incremental_alter_configs::{AlterConfigsResource, AlterableConfig},
+        groups::{
+            offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+            offset_fetch::{OffsetFetchRequestGroup, OffsetFetchRequestTopics},
+        },
         txn::{
             txn_offset_commit::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic},
             write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic},
@@ -204,5 +208,60 @@ fn a_marker_of_version_2_that_comes_late_commits_no_offsets() {
     // It bears the epoch after that of the transaction before.
     assert_eq!(marked(2, by.epoch), ErrorCode::InvalidProducerEpoch);
     assert_eq!(marked(2, by.epoch + 1), ErrorCode::None);
+    assert_eq!(fetched(&mut client, "x"), (42, ErrorCode::None));
+}
+
+/// Has the topic of groups synced when the operating system chooses.
+fn sync_no_offsets(client: &mut RawClient) {
+    let policy = AlterableConfig {
+        name: "flush.policy".into(),
+        value: Some("os".into()),
+        ..AlterableConfig::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: 2,
+        resource_name: "__consumer_offsets".into(),
+        configs: vec![policy],
+    };
+    let request =
+        IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+    assert_eq!(client.ask(1, &request).responses[0].error_code, ErrorCode::None);
+}
+
+fn commit_outside(client: &mut RawClient) {
+    let topic = OffsetCommitRequestTopic {
+        name: "u".into(),
+        partitions: vec![OffsetCommitRequestPartition::default()],
+        ..OffsetCommitRequestTopic::default()
+    };
+    let request = OffsetCommitRequest {
+        group_id: "plain".into(),
+        topics: vec![topic],
+        ..OffsetCommitRequest::default()
+    };
+    let told = client.ask(8, &request);
+    assert_eq!(told.topics[0].partitions[0].error_code, ErrorCode::None);
+}
+
+#[test]
+fn where_offsets_are_not_synced_those_of_transactions_are() {
+    let broker = TestBroker::start(&[("offsets.topic.num.partitions", "1")]);
+    let (mut client, topic_id) = start(&broker);
+    let at_risk =
+        || broker.metric("milena_acknowledged_unsynced_bytes", Some("__consumer_offsets")) > 0;
+    let by = producer(&mut client, "x");
+    wait_until("the group's coordinator", || fetched(&mut client, "x").1 == ErrorCode::None);
+    commit_outside(&mut client);
+    assert!(!at_risk(), "by default they are synced");
+    sync_no_offsets(&mut client);
+    commit_outside(&mut client);
+    assert!(at_risk());
+    assert_eq!(told(&mut client, 5, &commit("x", by, topic_id))[0], ErrorCode::None);
+    assert!(!at_risk());
+    commit_outside(&mut client);
+    assert!(at_risk());
+    assert_eq!(end(&mut client, 5, "x", by, true).error_code, ErrorCode::None);
+    wait_for_state(&mut client, "x", "CompleteCommit");
+    assert!(!at_risk());
     assert_eq!(fetched(&mut client, "x"), (42, ErrorCode::None));
 }

@@ -18,6 +18,9 @@ pub trait PartitionLog: Send + Sync + fmt::Debug {
     /// Resolves once all before `end` is committed; `deadline` is on the monotonic clock.
     fn committed(&self, end: Offset, deadline: Duration) -> Committed<'_>;
 
+    /// The same, and it survives a crash, even where what is committed need not.
+    fn synced(&self, end: Offset, deadline: Duration) -> Committed<'_>;
+
     /// Where the log begins and where what is committed ends.
     fn bounds(&self) -> (Offset, Offset);
 

@@ -6,6 +6,10 @@
 //! the replies go: nobody is ever told what a crash could undo, and many requests of one moment
 //! share one append and one sync. A turn without records appends nothing and waits for nothing.
 //!
+//! A topic may be set not to be synced; then what a crash of the machine undoes is what it leaves
+//! of the log. A turn that writes for a transaction is synced even so: its parts are in many logs,
+//! and nobody writes one of them again once the transaction is over.
+//!
 //! Records are one batch, unless some of them belong to transactions: those of a producer, and the
 //! markers that end transactions, are batches of their own in the same append, in order.
 //!
@@ -112,6 +116,15 @@ pub struct Mark {
     replies: usize,
     alarms: usize,
     bytes: usize,
+}
+
+impl Entry {
+    pub(super) const fn is_of_transaction(&self) -> bool {
+        match self {
+            Self::Record(_) => false,
+            Self::Transactional(..) | Self::End(_) => true,
+        }
+    }
 }
 
 impl<M: Machine> Turn<M> {

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
 
 use super::{
-    AppendFailed, Lost, Machine, Now, PartitionLog, Ticket, Turn, Unavailable, batch,
+    AppendFailed, Entry, Lost, Machine, Now, PartitionLog, Ticket, Turn, Unavailable, batch,
     inbox::{Asker, Bell, Inbox, Job},
     load::load,
 };
@@ -277,11 +277,16 @@ impl<M: Machine> Driver<M> {
         for (due, subject) in turn.alarms {
             self.set(due, subject);
         }
+        let of_transactions = turn.entries.iter().any(Entry::is_of_transaction);
         let mut replies = turn.replies;
         if let Some(end) = end {
             loop {
                 let deadline = self.around.clock.monotonic() + self.settings.commit_timeout;
-                match self.log.committed(end, deadline).await {
+                let written = match of_transactions {
+                    true => self.log.synced(end, deadline),
+                    false => self.log.committed(end, deadline),
+                };
+                match written.await {
                     Ok(()) => break,
                     Err(Lost::TimedOut) => {
                         let late = std::mem::take(&mut replies).into_iter();

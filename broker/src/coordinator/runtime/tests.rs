@@ -115,6 +115,8 @@ struct MemoryLog {
     batches: Mutex<Vec<Bytes>>,
     /// Of each append, what was said about its markers.
     bumps: Mutex<Vec<bool>>,
+    /// Of each wait for an append, whether it was for a sync.
+    syncs: Mutex<Vec<bool>>,
     committed: watch::Sender<i64>,
     auto_commit: AtomicBool,
     late: AtomicBool,
@@ -127,6 +129,7 @@ impl MemoryLog {
         Arc::new(Self {
             batches: Mutex::default(),
             bumps: Mutex::default(),
+            syncs: Mutex::default(),
             committed: watch::channel(0).0,
             auto_commit: AtomicBool::new(true),
             late: AtomicBool::new(false),
@@ -156,6 +159,18 @@ impl MemoryLog {
     fn refuse(&self, how: Option<AppendFailed>) {
         *self.refuse.lock().unwrap() = how;
     }
+
+    fn reached(&self, end: Offset) -> Committed<'_> {
+        Box::pin(async move {
+            if self.late.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
+                return Err(Lost::TimedOut);
+            }
+            let mut committed = self.committed.subscribe();
+            committed.wait_for(|&upto| upto >= end.0).await.map_err(|_| Lost::Offline)?;
+            Ok(())
+        })
+    }
 }
 
 impl PartitionLog for MemoryLog {
@@ -184,15 +199,13 @@ impl PartitionLog for MemoryLog {
     }
 
     fn committed(&self, end: Offset, _deadline: Duration) -> Committed<'_> {
-        Box::pin(async move {
-            if self.late.load(Ordering::SeqCst) {
-                tokio::task::yield_now().await;
-                return Err(Lost::TimedOut);
-            }
-            let mut committed = self.committed.subscribe();
-            committed.wait_for(|&upto| upto >= end.0).await.map_err(|_| Lost::Offline)?;
-            Ok(())
-        })
+        self.syncs.lock().unwrap().push(false);
+        self.reached(end)
+    }
+
+    fn synced(&self, end: Offset, _deadline: Duration) -> Committed<'_> {
+        self.syncs.lock().unwrap().push(true);
+        self.reached(end)
     }
 
     fn bounds(&self) -> (Offset, Offset) {

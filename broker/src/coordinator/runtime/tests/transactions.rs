@@ -119,3 +119,13 @@ async fn markers_of_each_kind_are_written_apart() {
     assert_eq!(running.log.bumps.lock().unwrap().last(), Some(&true));
     assert_eq!(running.log.appends(), 4);
 }
+
+#[tokio::test]
+async fn what_belongs_to_transactions_is_waited_for_until_it_is_synced() {
+    let running = start(MemoryLog::new()).await;
+    for ask in [Ask::Add(1), add_in(ALICE, 10), Ask::Add(1), end(ALICE, true)] {
+        running.shard.ask(ask).await.unwrap();
+    }
+    ask_at_once(&running, vec![Ask::Add(1), add_in(BOB, 10)]).await;
+    assert_eq!(*running.log.syncs.lock().unwrap(), [false, true, false, true, true]);
+}
