@@ -51,8 +51,9 @@ def verdicts(results):
     for result in results:
         for target in result["targets"]:
             found = value_of(result["figures"], target)
+            figure = target["figure"] + (", synced" if target["subject"].endswith("synced") else "")
             if found is None and target["subject"] in result["failed"]:
-                lines.append([result["name"], target["figure"], "failed", "", "no", ""])
+                lines.append([result["name"], figure, "failed", "", "no", ""])
             elif found is not None:
                 met = found >= target["bound"] if target["at_least"] else found <= target["bound"]
                 against = f" / {target['against']}" if target["against"] else ""
@@ -60,7 +61,7 @@ def verdicts(results):
                 bound = f"{sign} {shown(target['bound'])}"
                 of_floor = floor_of(result["figures"], target)
                 cells = [shown(found), bound, "yes" if met else "no", "" if of_floor is None else shown(of_floor)]
-                lines.append([result["name"], target["figure"] + against, *cells])
+                lines.append([result["name"], figure + against, *cells])
     return aligned(lines)
 
 
@@ -111,8 +112,9 @@ Written by `make bench`, from one run on {date} at commit {commit}: {cores} core
 Load and broker share the cores. Brokers run beside each other and take turns; each figure is the median of {rounds}
 runs, at {scale} of the full volume. `make bench ARGS="--only NAME"` repeats one row.{second}
 
-- **milena** leaves syncing to the page cache as Kafka does (`log.flush.policy=os`); **milena synced** is its default,
-  where `acks=all` is answered after an fdatasync that covers the batch.
+- **milena** leaves syncing to the page cache as Kafka does (`log.flush.policy=os`, and for groups `flush.policy=os` of
+  `__consumer_offsets`); **milena synced** is its default, where `acks=all` and commits are answered after an fdatasync
+  that covers them.
 - **kafka** is Apache Kafka in KRaft mode as it comes; **kafka flushing** with `log.flush.interval.messages=1`.
 - **floor** receives the same bytes, checks CRC32C and writes them, or sends them with sendfile, and does nothing else;
   **floor synced** shares an fdatasync among all that wait. It is `tests/bench/floor`.
