@@ -485,6 +485,7 @@ def of_groups(generator, subject, protocol, *load):
         "p50 us": figure["latency_p50_us"],
         "p99 us": figure["latency_p99_us"],
         "heartbeat p99 us": figure["heartbeat_p99_us"],
+        "others": figure["others_share"],
         "CPU s": figure["broker_cpu_s"],
         "RSS MB": figure["rss_mb"],
     }
