@@ -63,10 +63,10 @@ impl<T> Found<T> {
     }
 }
 
-/// An offset for each (topic, partition).
 /// A topic and the index of its partition.
 pub(crate) type Key = (String, i32);
 
+/// An offset for each (topic, partition).
 pub type Offsets = BTreeMap<Key, Offset>;
 
 /// Reads one of the offset checkpoints.
