@@ -166,16 +166,13 @@ fn versions(frame: &[u8], version: i16) -> anyhow::Result<Vec<u8>> {
     encode(frame, &response, version)
 }
 
-/// Every topic exists, with as many partitions as anybody writes to.
+/// Every topic exists, with the one partition that brokers make here, too.
 fn metadata(frame: &[u8], port: u16) -> anyhow::Result<Vec<u8>> {
     let mut body = Bytes::copy_from_slice(frame);
     RequestHeader::decode(&mut body)?;
     let request = MetadataRequest::decode_body(body, METADATA)?;
-    let partition = |partition_index| MetadataResponsePartition {
-        partition_index,
-        leader_id: NODE,
-        ..MetadataResponsePartition::default()
-    };
+    let partition =
+        MetadataResponsePartition { leader_id: NODE, ..MetadataResponsePartition::default() };
     let topic = |name: &[u8]| {
         let mut id = [1; 16];
         id.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
@@ -184,7 +181,7 @@ fn metadata(frame: &[u8], port: u16) -> anyhow::Result<Vec<u8>> {
     let topics = request.topics.unwrap_or_default().into_iter().map(|it| MetadataResponseTopic {
         topic_id: topic(it.name.as_deref().unwrap_or_default().as_bytes()),
         name: it.name,
-        partitions: (0..PARTITIONS).map(partition).collect(),
+        partitions: vec![partition.clone()],
         ..MetadataResponseTopic::default()
     });
     let response = MetadataResponse {
@@ -238,4 +235,3 @@ const CLIENT_ID_AT: usize = 8;
 /// A compact array of one element.
 const ONE: u8 = 2;
 const NODE: i32 = 1;
-const PARTITIONS: i32 = 64;
